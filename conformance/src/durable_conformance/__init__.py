@@ -1,0 +1,1 @@
+"""The behavioural suite that every state store has to pass."""

@@ -1,0 +1,1 @@
+"""Durable workflows: records, store protocol, engine and worker."""

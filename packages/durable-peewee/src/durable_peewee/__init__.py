@@ -1,0 +1,1 @@
+"""Durable workflows on the tables of a Peewee application."""
