@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self, TypeAlias
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -34,7 +34,7 @@ LIVE_STATUSES: Final = ("pending", "running", "suspended", "cancelling", "blocke
 TERMINAL_STATUSES: Final = ("completed", "failed", "cancelled", "dead")
 DEFAULT_NAMESPACE: Final = "default"
 
-type AttributeValue = str | int | float | bool
+AttributeValue: TypeAlias = str | int | float | bool
 
 
 class Unset(enum.Enum):
@@ -220,8 +220,3 @@ class StepCheckpoint:
             output=payload,
             parallel_group=waiter.parallel_group,
         )
-
-
-type RunStatus = Literal[
-    "pending", "running", "suspended", "cancelling", "blocked", "completed", "failed", "cancelled", "dead"
-]

@@ -1,0 +1,154 @@
+"""`Runtime` on an event loop: what `AsyncDurable` uses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Literal
+
+__all__ = ["AsyncioRuntime"]
+
+_log = logging.getLogger("durable")
+
+
+class AsyncioRuntime:
+    """Tasks and real time. Helper tasks start in a copy of the context in which the runtime was made, so that they never
+    inherit a request's open transaction."""
+
+    blocking: Literal[False] = False
+
+    def __init__(self) -> None:
+        self._context = contextvars.copy_context()
+
+    def now_ms(self) -> int:
+        """The wall clock, as epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def new_id(self) -> str:
+        """A random UUID."""
+        return str(uuid.uuid4())
+
+    def chance(self) -> float:
+        """A random number in [0, 1)."""
+        return random.random()
+
+    async def sleep(self, ms: int) -> None:
+        """Suspend this task."""
+        await asyncio.sleep(ms / 1000)
+
+    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Await a coroutine function; run a plain one on a thread."""
+        if inspect.iscoroutinefunction(function):
+            return await function(*args, **kwargs)
+        result = await asyncio.to_thread(function, *args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    @asynccontextmanager
+    async def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Run *action* in a task until the block ends; an error is logged and the next round still comes."""
+
+        async def rounds() -> None:
+            while True:
+                await asyncio.sleep(interval_ms / 1000)
+                await _finish(action)
+
+        task = self._spawn(rounds())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def bell(self) -> TaskBell:
+        """A bell on an asyncio.Event."""
+        return TaskBell()
+
+    def crew(self, size: int) -> TaskCrew:
+        """A crew of tasks."""
+        return TaskCrew(size, self._spawn)
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work, context=self._context.copy())
+
+
+class TaskBell:
+    """`Bell` for tasks; may be rung from any thread."""
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def ring(self) -> None:
+        """Set the flag, and wake the waiting task on its own loop."""
+        self._rung = True
+        if (waiting := self._waiting) is not None:
+            loop, event = waiting
+            with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                loop.call_soon_threadsafe(event.set)
+
+    async def wait(self, timeout_ms: int) -> None:
+        """Wait for the flag."""
+        event = asyncio.Event()
+        self._waiting = (asyncio.get_running_loop(), event)
+        try:
+            if not self._rung:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(timeout_ms / 1000):
+                        await event.wait()
+        finally:
+            self._waiting = None
+            self._rung = False
+
+
+class TaskCrew:
+    """`Crew` of tasks."""
+
+    def __init__(self, size: int, spawn: Callable[[Any], asyncio.Task[None]]) -> None:
+        self._size = size
+        self._spawn = spawn
+        self._turns: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> int:
+        """Turns under way."""
+        return len(self._turns)
+
+    @property
+    def free(self) -> int:
+        """Room left."""
+        return self._size - len(self._turns)
+
+    def start(self, turn: Callable[[], Awaitable[None]]) -> None:
+        """Run *turn* in a task."""
+        task = self._spawn(_finish(turn))
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    async def join(self, timeout_ms: int) -> bool:
+        """Wait for the tasks."""
+        if not self._turns:
+            return True
+        _, pending = await asyncio.wait(set(self._turns), timeout=timeout_ms / 1000)
+        return not pending
+
+    async def close(self) -> None:
+        """Cancel what still runs."""
+        for task in set(self._turns):
+            task.cancel()
+        if self._turns:
+            await asyncio.wait(set(self._turns))
+
+
+async def _finish(action: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await action()
+    except Exception:
+        _log.exception("durable: background work failed; it will be taken up again")

@@ -1,0 +1,144 @@
+"""`Runtime` on threads: what `Durable` uses."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import asynccontextmanager
+from typing import Any, Literal, cast
+
+from durable_core.drive import run_blocking
+from durable_core.errors import InvalidDefinition
+
+__all__ = ["BlockingRuntime"]
+
+_log = logging.getLogger("durable")
+
+
+class BlockingRuntime:
+    """Threads and real time."""
+
+    blocking: Literal[True] = True
+
+    def now_ms(self) -> int:
+        """The wall clock, as epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def new_id(self) -> str:
+        """A random UUID."""
+        return str(uuid.uuid4())
+
+    def chance(self) -> float:
+        """A random number in [0, 1)."""
+        return random.random()
+
+    async def sleep(self, ms: int) -> None:
+        """Block this thread."""
+        time.sleep(ms / 1000)
+
+    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call *function* in this thread; refuse what it returns if that is a coroutine."""
+        result = function(*args, **kwargs)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise InvalidDefinition(
+                f"{getattr(function, '__qualname__', function)!s} returned a coroutine, which nobody would await under "
+                "Durable: make it a plain def, or use AsyncDurable"
+            )
+        return result
+
+    @asynccontextmanager
+    async def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Run *action* on a daemon thread until the block ends; an error is logged and the next round still comes."""
+        stopped = threading.Event()
+
+        def rounds() -> None:
+            while not stopped.wait(interval_ms / 1000):
+                _finish(action)
+
+        thread = threading.Thread(target=rounds, name="durable-every", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join(timeout=5)
+
+    def bell(self) -> ThreadBell:
+        """A bell on a threading.Event."""
+        return ThreadBell()
+
+    def crew(self, size: int) -> ThreadCrew:
+        """A crew on a thread pool."""
+        return ThreadCrew(size)
+
+
+class ThreadBell:
+    """`Bell` for threads."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def ring(self) -> None:
+        """Set the event."""
+        self._event.set()
+
+    async def wait(self, timeout_ms: int) -> None:
+        """Wait for the event, then clear it."""
+        self._event.wait(timeout_ms / 1000)
+        self._event.clear()
+
+
+class ThreadCrew:
+    """`Crew` on a thread pool."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pool = ThreadPoolExecutor(max_workers=size, thread_name_prefix="durable-turn")
+        self._turns: set[Future[None]] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> int:
+        """Turns under way."""
+        with self._lock:
+            return len(self._turns)
+
+    @property
+    def free(self) -> int:
+        """Room left."""
+        return self._size - self.busy
+
+    def start(self, turn: Callable[[], Awaitable[None]]) -> None:
+        """Run *turn* on a pool thread."""
+        future = self._pool.submit(_finish, turn)
+        with self._lock:
+            self._turns.add(future)
+        future.add_done_callback(self._done)
+
+    def _done(self, future: Future[None]) -> None:
+        with self._lock:
+            self._turns.discard(future)
+
+    async def join(self, timeout_ms: int) -> bool:
+        """Wait for the pool's turns."""
+        with self._lock:
+            turns = set(self._turns)
+        return not wait(turns, timeout=timeout_ms / 1000).not_done
+
+    async def close(self) -> None:
+        """Shut the pool down without waiting."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _finish(action: Callable[[], Awaitable[None]]) -> None:
+    try:
+        run_blocking(cast("Coroutine[Any, Any, None]", action()))
+    except Exception:
+        _log.exception("durable: background work failed; it will be taken up again")

@@ -1,0 +1,219 @@
+"""Payload ↔ text: the one place where payloads become text, and the seam for encryption or compression.
+
+The text is what JavaScript's ``JSON.stringify`` writes (raw UTF-8, no spaces, ``1.0`` as ``1``), so that the Node
+library finds and compares what Python wrote. What Python can say and JSON cannot is either written in one
+documented form or refused with `NotJsonSerializable`, naming the place; nothing is dropped and nothing is guessed.
+
+To encrypt or compress payloads, hand a store another `Codec`, typically one that wraps `JsonCodec`:
+
+    class Sealed:
+        def encode(self, value: object, field: str) -> str:
+            return seal(JsonCodec().encode(value, field))
+        def decode(self, text: str) -> Any:
+            return JsonCodec().decode(unseal(text))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from durable_core.errors import NotJsonSerializable
+
+__all__ = ["Codec", "JsonCodec", "json_text", "plain"]
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+#: From here on JavaScript writes an integral number with an exponent.
+_JS_EXPONENT: Final = 1e21
+
+
+class Codec(Protocol):
+    """Turns payloads into text and back. Used for run input and output, checkpoint input and output, signal and event
+    payloads; never for ids, tags, attributes, errors or step events, which stay readable."""
+
+    def encode(self, value: object, field: str) -> str:
+        """The text to store for *value*; *field* names it in errors. Raises `NotJsonSerializable`."""
+
+    def decode(self, text: str) -> Any:
+        """The plain JSON value behind *text*. Raises `ValueError` if it is damaged."""
+
+
+class JsonCodec:
+    """Readable JSON text."""
+
+    def encode(self, value: object, field: str) -> str:
+        """JSON text of *value*, as `json_text`."""
+        return json_text(value, field)
+
+    def decode(self, text: str) -> Any:
+        """The JSON value of *text*."""
+        return json.loads(text)
+
+
+def plain(value: object, field: str) -> Any:
+    """What comes back when *value* is stored and read: dicts, lists, strs, ints, floats, bools and None."""
+    return json.loads(json_text(value, field))
+
+
+def json_text(value: object, field: str) -> str:
+    """*value* as the text that ``JSON.stringify`` would write for it.
+
+    Beyond JSON's own types: tuples become lists; dataclasses, msgspec structs, named tuples and pydantic models
+    become objects or lists; enums their value; aware datetimes UTC text with ``Z`` and at least milliseconds; dates
+    and times ISO text; UUIDs and Decimals text. Refused: naive datetimes, NaN and infinities, bytes, sets, cycles,
+    and every other object.
+    """
+    parts: list[str] = []
+    try:
+        _write(value, parts.append, field, [])
+    except RecursionError:
+        raise NotJsonSerializable(f"{field} is nested too deeply to be written as JSON") from None
+    text = "".join(parts)
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if _has_surrogates(text) else text
+
+
+def _has_surrogates(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _write(value: Any, put: Callable[[str], None], path: str, inside: list[int]) -> None:
+    # One frame per level of nesting, so that deep payloads stay far from the recursion limit.
+    kind = type(value)
+    if kind is str:
+        put(encode_basestring(value))
+    elif value is None or kind is bool:
+        put("null" if value is None else "true" if value else "false")
+    elif kind is int:
+        put(int.__repr__(value))
+    elif kind is float:
+        put(_number(value, path))
+    elif kind is list or kind is tuple:
+        _enter(value, path, inside)
+        put("[")
+        for index, member in enumerate(value):
+            if index:
+                put(",")
+            _write(member, put, f"{path}[{index}]", inside)
+        put("]")
+        inside.pop()
+    elif kind is dict or isinstance(value, Mapping):
+        _enter(value, path, inside)
+        put("{")
+        for index, (name, member) in enumerate(_members(value, path)):
+            put(f"{',' * (index > 0)}{encode_basestring(name)}:")
+            _write(member, put, f"{path}.{name}", inside)
+        put("}")
+        inside.pop()
+    else:
+        _write(_reduced(value, path), put, path, inside)
+
+
+def _members(value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
+    seen: set[str] = set()
+    for key, member in value.items():
+        name = _key(key, path)
+        if name in seen:
+            raise NotJsonSerializable(f"{path} has two keys that are both {name!r} in JSON")
+        seen.add(name)
+        yield name, member
+
+
+def _enter(value: object, path: str, inside: list[int]) -> None:
+    if id(value) in inside:
+        raise NotJsonSerializable(f"{path} contains itself: a cycle cannot be written as JSON")
+    inside.append(id(value))
+
+
+def _number(value: float, path: str) -> str:
+    if not math.isfinite(value):
+        raise NotJsonSerializable(f"{path} is {value!r}, which JSON cannot hold: use None or a text instead")
+    if value.is_integer() and abs(value) < _JS_EXPONENT:
+        return str(int(value))
+    digits = repr(value)
+    if "e" not in digits:
+        return digits
+    mantissa, exponent = digits.split("e")
+    power = int(exponent)
+    if -7 < power < 0:  # JavaScript keeps decimal notation down to 1e-6, Python only to 1e-4
+        sign, figures = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
+        return f"{sign}0.{'0' * (-power - 1)}{figures.replace('.', '')}"
+    return f"{mantissa}e{power:+d}"
+
+
+def _key(key: object, path: str) -> str:
+    if isinstance(key, enum.Enum):
+        key = key.value
+    if isinstance(key, str):
+        return str(key)
+    if isinstance(key, bool) or key is None:
+        return json.dumps(key)
+    if isinstance(key, int):
+        return int.__repr__(key)
+    if isinstance(key, float):
+        return _number(key, f"{path} key")
+    if isinstance(key, UUID):
+        return str(key)
+    raise NotJsonSerializable(f"{path} has the key {key!r}: keys must be text, numbers, bools, None or UUIDs")
+
+
+def _reduced(value: Any, path: str) -> Any:
+    """*value* in terms of simpler types, one level down."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise NotJsonSerializable(f"{path} is a naive datetime, {value!r}: give it a time zone")
+        utc = value.astimezone(UTC).replace(tzinfo=None)
+        return utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise NotJsonSerializable(f"{path} is {value!r}: only finite decimals can be stored")
+        return str(value)
+    if isinstance(value, msgspec.Struct):
+        return _struct_members(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if hasattr(value, "model_dump") and hasattr(type(value), "model_validate"):
+        return value.model_dump(mode="json")
+    for base in (str, int, float, list, tuple, dict):
+        if isinstance(value, base):
+            return base(value)
+    raise NotJsonSerializable(_refusal(value, path))
+
+
+def _refusal(value: object, path: str) -> str:
+    kind = type(value).__name__
+    advice = {
+        "bytes": "encode it as text, e.g. base64",
+        "bytearray": "encode it as text, e.g. base64",
+        "set": "use a sorted list",
+        "frozenset": "use a sorted list",
+        "coroutine": "await it first",
+        "generator": "make it a list",
+    }.get(kind, "pass its id, a dataclass, or a dict of what is needed")
+    return f"{path} is a {kind}, which cannot be stored as JSON: {advice}"
+
+
+def _struct_members(value: msgspec.Struct) -> dict[str, Any]:
+    # By hand and one level down, because msgspec's own encoder would let sets and bytes through.
+    config = value.__struct_config__
+    names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+    tag = {} if config.tag is None else {str(config.tag_field): config.tag}
+    return tag | {encoded: getattr(value, field) for encoded, field in names}

@@ -1,0 +1,80 @@
+"""The one source of time, chance, ids and concurrency. Engine and SQL see nothing else of the world.
+
+Three implementations: `durable_core.blocking_runtime` (threads), `durable_core.asyncio_runtime` (tasks) and
+`durable_core.testing` (a clock that jumps, so that a seven-day sleep takes no time in a test).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+__all__ = ["Bell", "Crew", "Runtime"]
+
+
+class Bell(Protocol):
+    """Wakes a waiting loop early. Ringing is free, thread-safe, and remembered until the next wait."""
+
+    def ring(self) -> None:
+        """Make the current or the next `wait` return at once."""
+
+    async def wait(self, timeout_ms: int) -> None:
+        """Return when the bell rings, at the latest after *timeout_ms*."""
+
+
+class Crew(Protocol):
+    """A bounded number of turns at once: threads, tasks, or (under the fake runtime) one after the other."""
+
+    @property
+    def free(self) -> int:
+        """How many more turns may start now."""
+
+    @property
+    def busy(self) -> int:
+        """How many turns are under way."""
+
+    def start(self, turn: Callable[[], Awaitable[None]]) -> None:
+        """Begin *turn*; it never raises out of the crew."""
+
+    async def join(self, timeout_ms: int) -> bool:
+        """Wait for the turns under way; False if some still run after *timeout_ms*."""
+
+    async def close(self) -> None:
+        """Let go of threads or tasks. Turns still under way are abandoned to their leases."""
+
+
+class Runtime(Protocol):
+    """Time, ids, waiting, user code and helpers."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether awaits of this runtime never suspend; must equal the store's."""
+
+    def now_ms(self) -> int:
+        """The wall clock, as epoch milliseconds."""
+
+    def new_id(self) -> str:
+        """A fresh random id."""
+
+    def chance(self) -> float:
+        """A random number in [0, 1)."""
+
+    async def sleep(self, ms: int) -> None:
+        """Wait."""
+
+    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run user code and return its result.
+
+        The blocking runtime calls a plain function in this very thread, connection and transaction. The asyncio one
+        awaits a coroutine function and sends a plain one to a thread.
+        """
+
+    def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
+        """Run *action* every *interval_ms* beside the block, on a thread or task of its own, until the block ends."""
+
+    def bell(self) -> Bell:
+        """A new bell."""
+
+    def crew(self, size: int) -> Crew:
+        """A new crew of at most *size* turns at once."""
