@@ -33,6 +33,8 @@ from durable_core.errors import NotJsonSerializable
 
 __all__ = ["Codec", "JsonCodec", "json_text", "plain"]
 
+#: A subclass of one of these is written as what it is underneath.
+_BASES: Final[tuple[type[Any], ...]] = (str, int, float, list, tuple)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 #: From here on JavaScript writes an integral number with an exponent.
 _JS_EXPONENT: Final = 1e21
@@ -192,7 +194,7 @@ def _reduced(value: Any, path: str) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if hasattr(value, "model_dump") and hasattr(type(value), "model_validate"):
         return value.model_dump(mode="json")
-    for base in (str, int, float, list, tuple, dict):
+    for base in _BASES:
         if isinstance(value, base):
             return base(value)
     raise NotJsonSerializable(_refusal(value, path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 from durable_core.errors import InvalidDuration
@@ -42,6 +44,4 @@ def duration_ms(duration: Duration) -> int:
     match = _TEXT.fullmatch(duration)
     if match is None or match[2] not in _UNITS_MS:
         raise InvalidDuration(f"cannot read the duration {duration!r}: write a number and one of ms, s, min, h, d, w")
-    whole, _, fraction = match[1].partition(".")
-    scale = 10 ** len(fraction)
-    return -(-int(whole + fraction) * _UNITS_MS[match[2]] // scale)
+    return math.ceil(Decimal(match[1]) * _UNITS_MS[match[2]])

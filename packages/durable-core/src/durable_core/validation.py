@@ -138,9 +138,9 @@ def check_policy(policy: RetentionPolicy) -> int | None:
         raise InvalidValue("a retention policy needs max_age, max_count or both")
     if policy.max_count is not None:
         check_limit(policy.max_count, "max_count")
-    if policy.max_age is None or (isinstance(policy.max_age, int) and not isinstance(policy.max_age, bool)):
-        return None if policy.max_age is None else check_limit(policy.max_age, "max_age")
-    return duration_ms(policy.max_age)
+    if policy.max_age is None:
+        return None
+    return check_limit(policy.max_age, "max_age") if isinstance(policy.max_age, int) else duration_ms(policy.max_age)
 
 
 def check_attributes(attributes: Mapping[str, Any]) -> None:
