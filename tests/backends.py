@@ -45,6 +45,7 @@ class Backends:
         self._absent: dict[str, str | None] = {}
         self._numbers = itertools.count(1)
         self._made: dict[str, Server] = {}
+        self._swept: set[Server] = set()
         self._left_out = frozenset(filter(None, os.environ.get(_LEAVE_OUT, "").split(",")))
 
     def why_absent(self, name: str) -> str | None:
@@ -66,7 +67,8 @@ class Backends:
         if name not in SERVERS:
             return BackendAddress(backend=name, database=str(folder / f"durable_{number}.sqlite3"))
         server = self._server(name)
-        if not self._made:
+        if server not in self._swept:
+            self._swept.add(server)
             database_servers.drop_leftovers(server)
         database = database_servers.database_name(f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{number}")
         database_servers.create_database(server, database)
