@@ -19,6 +19,7 @@ __all__ = [
     "check_checkpoint",
     "check_event",
     "check_identifier",
+    "check_int32",
     "check_limit",
     "check_patch",
     "check_policy",
@@ -71,6 +72,13 @@ def check_limit(value: object, what: str = "limit") -> int:
     return value
 
 
+def check_int32(value: object, what: str) -> int:
+    """Return a whole number that an integer column holds; else raise `InvalidValue`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _INT32:
+        raise InvalidValue(f"{what} must be a whole number of 32 bits, got {value!r}")
+    return value
+
+
 def check_run(run: WorkflowRun) -> None:
     """Refuse a run that could not be stored and read back as it is."""
     check_identifier(run.id, "run id")
@@ -90,8 +98,8 @@ def check_checkpoint(checkpoint: StepCheckpoint) -> None:
     for field in ("worker_group", "parallel_group"):
         if (value := getattr(checkpoint, field)) is not None:
             check_identifier(value, f"checkpoint {field}")
-    _check_int32(checkpoint.seq, "checkpoint seq")
-    _check_int32(checkpoint.attempts, "checkpoint attempts")
+    check_int32(checkpoint.seq, "checkpoint seq")
+    check_int32(checkpoint.attempts, "checkpoint attempts")
     for field in ("started_at", "finished_at", "enqueued_at"):
         if (value := getattr(checkpoint, field)) is not None or field != "enqueued_at":
             to_utc(value, f"checkpoint {field}")
@@ -103,7 +111,7 @@ def check_waiter(waiter: SignalWaiter) -> None:
     """Refuse a waiter that could not be stored and read back as it is."""
     check_identifier(waiter.token, "signal token")
     check_identifier(waiter.run_id, "run id")
-    _check_int32(waiter.seq, "waiter seq")
+    check_int32(waiter.seq, "waiter seq")
     if waiter.parallel_group is not None:
         check_identifier(waiter.parallel_group, "waiter parallel_group")
 
@@ -171,11 +179,6 @@ def _check_attribute(key: object, value: object) -> None:
         raise NotJsonSerializable(f"search attribute {name!r} must be a str, number or bool, got {value!r}")
 
 
-def _check_int32(value: object, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value not in _INT32:
-        raise InvalidValue(f"{what} must be a whole number of 32 bits, got {value!r}")
-
-
 _RUN_FIELDS: Final = (
     *("workflow", "workflow_version", "status", "locked_by", "awaiting_decision_task_id", "namespace", "origin"),
     *("recovery_attempts", "priority", "wake_at_ms", "locked_until_ms", "created_at", "updated_at"),
@@ -194,7 +197,7 @@ def _check_run_fields(values: Mapping[str, Any]) -> None:
         check_identifier(values["origin"].strip(" "), "run origin", blank=True)
     for field in ("recovery_attempts", "priority"):
         if values.get(field) is not None:
-            _check_int32(values[field], f"run {field}")
+            check_int32(values[field], f"run {field}")
     for field in ("wake_at_ms", "locked_until_ms"):
         if values.get(field) is not None:
             from_ms(values[field], f"run {field}")
