@@ -1,1 +1,109 @@
-"""Durable workflows: records, store protocol, engine and worker."""
+"""Durable execution for Python inside the ORM that you already use: the core."""
+
+from __future__ import annotations
+
+from durable_core.app import Durable
+from durable_core.async_app import AsyncDurable
+from durable_core.codec import Codec, JsonCodec
+from durable_core.context import AsyncWorkflowContext, WorkflowContext
+from durable_core.errors import (
+    BlockingStoreOnEventLoop,
+    ConfigurationError,
+    DamagedHistory,
+    DurableError,
+    FatalError,
+    IdentifierTooLong,
+    InvalidDefinition,
+    InvalidDuration,
+    InvalidIdentifier,
+    InvalidInstant,
+    InvalidValue,
+    LeaseLost,
+    NondeterminismError,
+    NotJsonSerializable,
+    ResultTimeout,
+    RunAlreadyExists,
+    RunCancelled,
+    RunDead,
+    RunEndedWithoutResult,
+    RunFailed,
+    RunNotFound,
+    SchemaError,
+    SchemaMismatch,
+    SchemaMissing,
+    SignalTimeout,
+    SignalTokenInUse,
+    StepFailed,
+    StepNotRegistered,
+    StoreContention,
+    StoreError,
+    StoreUnavailable,
+    SuspendedError,
+    SuspensionSwallowed,
+    WorkflowNotRegistered,
+)
+from durable_core.handles import AsyncRunHandle, RunHandle
+from durable_core.memory import InMemoryStateStore
+from durable_core.offload import offload
+from durable_core.queries import AttributeFilter, RetentionPolicy, RunFacet, RunQuery
+from durable_core.records import UNSET, StepCheckpoint, WorkflowRun
+from durable_core.registry import Step, Workflow
+from durable_core.store import BlockingStateStore, StateStore
+
+__all__ = [
+    "UNSET",
+    "AsyncDurable",
+    "AsyncRunHandle",
+    "AsyncWorkflowContext",
+    "AttributeFilter",
+    "BlockingStateStore",
+    "BlockingStoreOnEventLoop",
+    "Codec",
+    "ConfigurationError",
+    "DamagedHistory",
+    "Durable",
+    "DurableError",
+    "FatalError",
+    "IdentifierTooLong",
+    "InMemoryStateStore",
+    "InvalidDefinition",
+    "InvalidDuration",
+    "InvalidIdentifier",
+    "InvalidInstant",
+    "InvalidValue",
+    "JsonCodec",
+    "LeaseLost",
+    "NondeterminismError",
+    "NotJsonSerializable",
+    "ResultTimeout",
+    "RetentionPolicy",
+    "RunAlreadyExists",
+    "RunCancelled",
+    "RunDead",
+    "RunEndedWithoutResult",
+    "RunFacet",
+    "RunFailed",
+    "RunHandle",
+    "RunNotFound",
+    "RunQuery",
+    "SchemaError",
+    "SchemaMismatch",
+    "SchemaMissing",
+    "SignalTimeout",
+    "SignalTokenInUse",
+    "StateStore",
+    "Step",
+    "StepCheckpoint",
+    "StepFailed",
+    "StepNotRegistered",
+    "StoreContention",
+    "StoreError",
+    "StoreUnavailable",
+    "SuspendedError",
+    "SuspensionSwallowed",
+    "Workflow",
+    "WorkflowContext",
+    "WorkflowNotRegistered",
+    "WorkflowRun",
+    "offload",
+]

@@ -67,6 +67,15 @@ class AsyncioRuntime:
             with suppress(asyncio.CancelledError):
                 await task
 
+    @asynccontextmanager
+    async def beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Run *work* in a task; the block's end waits for it."""
+        task = self._spawn(_finish(work))
+        try:
+            yield
+        finally:
+            await task
+
     def bell(self) -> TaskBell:
         """A bell on an asyncio.Event."""
         return TaskBell()

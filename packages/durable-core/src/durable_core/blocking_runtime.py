@@ -70,6 +70,16 @@ class BlockingRuntime:
             stopped.set()
             thread.join(timeout=5)
 
+    @asynccontextmanager
+    async def beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Run *work* on a daemon thread; the block's end waits for it."""
+        thread = threading.Thread(target=_finish, args=(work,), name="durable-worker", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
     def bell(self) -> ThreadBell:
         """A bell on a threading.Event."""
         return ThreadBell()

@@ -73,6 +73,9 @@ class Runtime(Protocol):
     def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
         """Run *action* every *interval_ms* beside the block, on a thread or task of its own, until the block ends."""
 
+    def beside(self, work: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
+        """Run *work* once beside the block, on a thread or task of its own; the block's end waits for it to end."""
+
     def bell(self) -> Bell:
         """A new bell."""
 

@@ -203,11 +203,15 @@ class StateStore(Protocol):
         Serialised per token with `consume_buffered_signal`.
         """
 
-    async def consume_buffered_signal(self, waiter: SignalWaiter, now: datetime, *, owner: str) -> StepCheckpoint | None:
+    async def consume_buffered_signal(
+        self, waiter: SignalWaiter, now: datetime, *, owner: str
+    ) -> StepCheckpoint | None:
         """Take the oldest payload buffered for the waiter's token, or register the waiter; in one transaction.
 
         A payload is saved as `StepCheckpoint.of_signal` under *owner*'s fence, any waiter of this run on the token is
-        removed, and the checkpoint returned. Else the waiter stands when this returns None. Raises `LeaseLost`, or
+        removed, and the checkpoint returned. So is a completed checkpoint that is at the waiter's position already
+        (the signal came while the turn ran): nothing is taken or registered then, for a waiter left behind would
+        swallow the next signal. Else the waiter stands when this returns None. Raises `LeaseLost`, or
         `SignalTokenInUse` while another live run waits on the token; nothing is taken then.
         """
 

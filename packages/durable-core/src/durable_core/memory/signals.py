@@ -84,6 +84,10 @@ class Signals:
         # Also where there is nothing to save yet: nobody may park on a token whose checkpoint could not be written.
         check_checkpoint(StepCheckpoint.of_signal(waiter, None, at))
         self._checkpoints.check_fence(waiter.run_id, owner)
+        delivered = self._tables.checkpoints.get((waiter.run_id, waiter.seq))
+        if delivered is not None and delivered.status == "completed":
+            self.remove_waiter(waiter)
+            return self._rows.checkpoint(delivered)
         standing = self._tables.waiters.get(waiter.token)
         foreign = standing is not None and standing.run_id != waiter.run_id
         if standing is not None and foreign and self._live(standing.run_id) is not None:

@@ -1,0 +1,1 @@
+"""The engine: written once, in `async def`, over store, runtime and registry."""

@@ -1,0 +1,132 @@
+"""One turn: a run's body executed from the top against its history, as far as it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, NoReturn, TypeVar
+
+from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Suspend
+from durable_core.engine.history import History
+from durable_core.engine.leases import Lease
+from durable_core.engine.options import EngineOptions
+from durable_core.errors import DamagedHistory, NondeterminismError, StoreError
+from durable_core.instants import from_ms
+from durable_core.records import StepCheckpoint, StepError, WorkflowRun
+from durable_core.runtime import Runtime
+from durable_core.store import StateStore
+
+__all__ = ["Turn"]
+
+T = TypeVar("T")
+
+
+class Turn:
+    """What the operations of a body share: the run, its lease, its history, and whether the turn is over."""
+
+    def __init__(
+        self,
+        *,
+        run: WorkflowRun,
+        lease: Lease,
+        history: History,
+        store: StateStore,
+        runtime: Runtime,
+        options: EngineOptions,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.run = run
+        self.lease = lease
+        self.history = history
+        self.store = store
+        self.runtime = runtime
+        self.options = options
+        self.over: ControlFlow | None = None
+        self.left_waiter = False
+        self._stopping = stopping
+
+    async def perform(self, operation: Awaitable[T], place: str) -> T:
+        """Await one operation of the body, and turn what the body must not catch into control flow.
+
+        Once the turn is over every further operation ends it again, so that a ``finally`` in the body records nothing.
+        """
+        if self.over is not None:
+            _close(operation)
+            raise self.over
+        try:
+            return await operation
+        except StoreError as error:
+            self._end(Abort(error), place, error)
+        except (NondeterminismError, DamagedHistory) as error:
+            self._end(Block(error), place, error)
+        except ControlFlow as control:
+            self._end(control, place, control.__cause__)
+
+    def _end(self, control: ControlFlow, place: str, cause: BaseException | None) -> NoReturn:
+        control.place = place
+        self.over = control
+        raise control from cause
+
+    def check_may_begin(self) -> None:
+        """Leave the body instead of beginning new work when this worker stops or has lost the run."""
+        if self.lease.lost or self._stopping():
+            raise HandOver
+
+    def now(self) -> datetime:
+        """The runtime's clock."""
+        return from_ms(self.runtime.now_ms())
+
+    def recorded(self, seq: int, name: str, kind: str, place: str) -> StepCheckpoint | None:
+        """What the run recorded at *seq*."""
+        return self.history.expect(seq, name, kind, place)
+
+    async def save(self, checkpoint: StepCheckpoint) -> None:
+        """Save under the fence."""
+        await self.store.save_checkpoint(checkpoint, owner=self.lease.owner)
+        self.history.remember(checkpoint)
+
+    def suspend_until(self, wake_at_ms: int | None) -> NoReturn:
+        """Park the run until *wake_at_ms*; with None, until something happens or it is time to look again."""
+        fallback = self.runtime.now_ms() + self.options.reconcile_ms
+        raise Suspend(fallback if wake_at_ms is None else wake_at_ms)
+
+    def checkpoint(
+        self,
+        seq: int,
+        name: str,
+        kind: str,
+        *,
+        status: str = "completed",
+        attempts: int = 1,
+        started_at: datetime | None = None,
+        input: Any = None,
+        output: Any = None,
+        error: StepError | None = None,
+        events: list[dict[str, Any]] | None = None,
+        wake_at_ms: int | None = None,
+    ) -> StepCheckpoint:
+        """A checkpoint of this run at *seq*, finished now."""
+        now = self.now()
+        return StepCheckpoint(
+            run_id=self.run.id,
+            seq=seq,
+            name=name,
+            kind=kind,
+            step_id=f"{self.run.id}:{seq}",
+            status=status,
+            attempts=attempts,
+            started_at=started_at or now,
+            finished_at=now,
+            enqueued_at=started_at or now,
+            input=input,
+            output=output,
+            error=error,
+            events=events,
+            wake_at_ms=wake_at_ms,
+        )
+
+
+def _close(operation: Awaitable[Any]) -> None:
+    close = getattr(operation, "close", None)
+    if close is not None:
+        close()
