@@ -57,9 +57,7 @@ class Durable:
 
     # --- definitions --------------------------------------------------------------------------------------------
 
-    def workflow(
-        self, *, name: str | None = None, version: str = "1", tags: Sequence[str] = ()
-    ) -> _RegistersWorkflow:
+    def workflow(self, *, name: str | None = None, version: str = "1", tags: Sequence[str] = ()) -> _RegistersWorkflow:
         """Register a `def` taking (ctx) or (ctx, input) as a workflow.
 
         A run keeps the version that it was started with: keep the code of a version while it has runs. Raises
@@ -165,9 +163,9 @@ class Durable:
             loop.stop()
             run_blocking(_leave(beside))
 
-    def worker_loop(self, *, concurrency: int = 4) -> WorkerLoop:
-        """The loop behind `worker`, for programs that run it on a thread of their own choosing."""
-        return self._machinery.worker_loop(concurrency)
+    def worker_loop(self, *, concurrency: int = 4, namespace: str | None = None) -> WorkerLoop:
+        """The loop behind `worker`, for programs that run it on a thread of their own; *namespace* overrides ours."""
+        return self._machinery.worker_loop(concurrency, namespace)
 
     def run_until_idle(self) -> int:
         """Take every runnable run as far as it gets, in this thread, one after the other; return the turns taken."""

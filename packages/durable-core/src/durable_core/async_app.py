@@ -53,9 +53,7 @@ class AsyncDurable:
 
     # --- definitions --------------------------------------------------------------------------------------------
 
-    def workflow(
-        self, *, name: str | None = None, version: str = "1", tags: Sequence[str] = ()
-    ) -> _RegistersWorkflow:
+    def workflow(self, *, name: str | None = None, version: str = "1", tags: Sequence[str] = ()) -> _RegistersWorkflow:
         """Register an `async def` as a workflow; see `Durable.workflow`."""
 
         def register(body: Callable[..., Any]) -> Workflow[Any, Any]:
@@ -138,9 +136,9 @@ class AsyncDurable:
             finally:
                 loop.stop()
 
-    def worker_loop(self, *, concurrency: int = 4) -> WorkerLoop:
-        """The loop behind `worker`."""
-        return self._machinery.worker_loop(concurrency)
+    def worker_loop(self, *, concurrency: int = 4, namespace: str | None = None) -> WorkerLoop:
+        """The loop behind `worker`; *namespace* overrides ours."""
+        return self._machinery.worker_loop(concurrency, namespace)
 
     async def run_until_idle(self) -> int:
         """See `Durable.run_until_idle`."""

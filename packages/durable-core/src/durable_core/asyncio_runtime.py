@@ -10,17 +10,18 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Literal
 
-__all__ = ["AsyncioRuntime"]
+__all__ = ["AsyncioRuntime", "TaskBell", "TaskCrew"]
 
 _log = logging.getLogger("durable")
 
 
 class AsyncioRuntime:
     """Tasks and real time. Helper tasks start in a copy of the context in which the runtime was made, so that they never
-    inherit a request's open transaction."""
+    inherit a request's open transaction.
+    """
 
     blocking: Literal[False] = False
 
@@ -80,9 +81,9 @@ class AsyncioRuntime:
         """A bell on an asyncio.Event."""
         return TaskBell()
 
-    def crew(self, size: int) -> TaskCrew:
-        """A crew of tasks."""
-        return TaskCrew(size, self._spawn)
+    def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> TaskCrew:
+        """A crew of tasks, each inside *around*."""
+        return TaskCrew(size, self._spawn, around)
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work, context=self._context.copy())
@@ -120,9 +121,15 @@ class TaskBell:
 class TaskCrew:
     """`Crew` of tasks."""
 
-    def __init__(self, size: int, spawn: Callable[[Any], asyncio.Task[None]]) -> None:
+    def __init__(
+        self,
+        size: int,
+        spawn: Callable[[Any], asyncio.Task[None]],
+        around: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
         self._size = size
         self._spawn = spawn
+        self._around = around
         self._turns: set[asyncio.Task[None]] = set()
 
     @property
@@ -137,7 +144,12 @@ class TaskCrew:
 
     def start(self, turn: Callable[[], Awaitable[None]]) -> None:
         """Run *turn* in a task."""
-        task = self._spawn(_finish(turn))
+
+        async def inside() -> None:
+            async with self._around():
+                await turn()
+
+        task = self._spawn(_finish(inside))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 

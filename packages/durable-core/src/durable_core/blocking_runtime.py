@@ -9,14 +9,14 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, cast
 
 from durable_core.drive import run_blocking
 from durable_core.errors import InvalidDefinition
+from durable_core.thread_crew import ThreadCrew
 
-__all__ = ["BlockingRuntime"]
+__all__ = ["BlockingRuntime", "ThreadBell"]
 
 _log = logging.getLogger("durable")
 
@@ -84,9 +84,9 @@ class BlockingRuntime:
         """A bell on a threading.Event."""
         return ThreadBell()
 
-    def crew(self, size: int) -> ThreadCrew:
-        """A crew on a thread pool."""
-        return ThreadCrew(size)
+    def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> ThreadCrew:
+        """A crew of daemon threads."""
+        return ThreadCrew(size, around)
 
 
 class ThreadBell:
@@ -103,48 +103,6 @@ class ThreadBell:
         """Wait for the event, then clear it."""
         self._event.wait(timeout_ms / 1000)
         self._event.clear()
-
-
-class ThreadCrew:
-    """`Crew` on a thread pool."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._pool = ThreadPoolExecutor(max_workers=size, thread_name_prefix="durable-turn")
-        self._turns: set[Future[None]] = set()
-        self._lock = threading.Lock()
-
-    @property
-    def busy(self) -> int:
-        """Turns under way."""
-        with self._lock:
-            return len(self._turns)
-
-    @property
-    def free(self) -> int:
-        """Room left."""
-        return self._size - self.busy
-
-    def start(self, turn: Callable[[], Awaitable[None]]) -> None:
-        """Run *turn* on a pool thread."""
-        future = self._pool.submit(_finish, turn)
-        with self._lock:
-            self._turns.add(future)
-        future.add_done_callback(self._done)
-
-    def _done(self, future: Future[None]) -> None:
-        with self._lock:
-            self._turns.discard(future)
-
-    async def join(self, timeout_ms: int) -> bool:
-        """Wait for the pool's turns."""
-        with self._lock:
-            turns = set(self._turns)
-        return not wait(turns, timeout=timeout_ms / 1000).not_done
-
-    async def close(self) -> None:
-        """Shut the pool down without waiting."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _finish(action: Callable[[], Awaitable[None]]) -> None:

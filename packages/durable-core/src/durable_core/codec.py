@@ -42,7 +42,8 @@ _JS_EXPONENT: Final = 1e21
 
 class Codec(Protocol):
     """Turns payloads into text and back. Used for run input and output, checkpoint input and output, signal and event
-    payloads; never for ids, tags, attributes, errors or step events, which stay readable."""
+    payloads; never for ids, tags, attributes, errors or step events, which stay readable.
+    """
 
     def encode(self, value: object, field: str) -> str:
         """The text to store for *value*; *field* names it in errors. Raises `NotJsonSerializable`."""

@@ -145,7 +145,8 @@ class AsyncWorkflowContext(_Operations):
     def transaction(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
     def transaction(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Awaitable[Any]:
         """See `WorkflowContext.transaction`. Over an offloaded store *function* is a plain `def` and runs on the
-        thread that holds the transaction."""
+        thread that holds the transaction.
+        """
         return self._perform(steps.run_transaction, function, args, kwargs)
 
     def sleep(self, duration: Duration) -> Awaitable[None]:
@@ -168,8 +169,6 @@ class AsyncWorkflowContext(_Operations):
     def wait_for_signal(self, token: str, timeout: Duration | None = None) -> Awaitable[Any]: ...
     @overload
     def wait_for_signal(self, token: str, timeout: Duration, *, default: D) -> Awaitable[Any | D]: ...
-    def wait_for_signal(
-        self, token: str, timeout: Duration | None = None, *, default: Any = _RAISE
-    ) -> Awaitable[Any]:
+    def wait_for_signal(self, token: str, timeout: Duration | None = None, *, default: Any = _RAISE) -> Awaitable[Any]:
         """See `WorkflowContext.wait_for_signal`."""
         return self._wait_for_signal(token, timeout, default)

@@ -29,14 +29,25 @@ def run_blocking(coro: Coroutine[Any, Any, T]) -> T:
     except StopIteration as stop:
         value: T = stop.value
         return value
-    else:
-        name = getattr(coro, "__qualname__", repr(coro))
-        raise SuspendedError(
-            f"{name} awaited for real under a blocking door: use AsyncDurable for coroutines and async stores, "
-            "or make the function a plain def"
-        )
-    finally:
+    suspended = SuspendedError(
+        f"{_awaiting(coro)} awaited for real under a blocking door: use AsyncDurable for coroutines and async stores, "
+        "or make the function a plain def"
+    )
+    try:
         coro.close()
+    except BaseException as error:
+        # Its clean-up awaited as well, or failed: that is a consequence, and must not hide the cause.
+        raise suspended from error
+    raise suspended
+
+
+def _awaiting(coro: Coroutine[Any, Any, Any]) -> str:
+    name = getattr(coro, "__qualname__", repr(coro))
+    innermost: Any = coro
+    while (inner := getattr(innermost, "cr_await", None)) is not None and hasattr(inner, "cr_await"):
+        innermost = inner
+    deepest = getattr(innermost, "__qualname__", name)
+    return str(name) if innermost is coro else f"{name} (in {deepest})"
 
 
 class entered(Generic[T]):  # noqa: N801 - reads as a verb: `async with entered(manager)`

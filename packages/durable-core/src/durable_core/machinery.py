@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from durable_core.engine.advance import Advancer
@@ -46,7 +47,7 @@ class Machinery:
             open_context=open_context,
         )
 
-    def worker_loop(self, concurrency: int) -> WorkerLoop:
+    def worker_loop(self, concurrency: int, namespace: str | None = None) -> WorkerLoop:
         """A new loop. Raises `ConfigurationError` when there is nothing that it could serve."""
         if isinstance(concurrency, bool) or concurrency < 1:
             raise InvalidValue(f"concurrency must be 1 or more, got {concurrency!r}")
@@ -58,7 +59,7 @@ class Machinery:
         return WorkerLoop(
             store=self.store,
             runtime=self.runtime,
-            options=self.options,
+            options=self.options if namespace is None else replace(self.options, namespace=namespace),
             leases=self._leases,
             runs=self.runs,
             advancer=self._advancer,

@@ -7,7 +7,7 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from datetime import datetime
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -235,14 +235,17 @@ class _Here(threading.local):
 async def _to_its_end(call: Future[T]) -> T:
     waiting = asyncio.wrap_future(call)
     try:
-        return await asyncio.shield(waiting)
+        await asyncio.wait([waiting])
     except asyncio.CancelledError:
-        call.cancel()
-        while not call.done():
-            try:
-                await asyncio.wait([waiting])
-            except asyncio.CancelledError:  # again: the thread still cannot be stopped
-                continue
-        if not call.cancelled():
-            call.exception()
+        if not call.cancel():
+            await _ended(waiting)
         raise
+    return waiting.result()
+
+
+async def _ended(waiting: asyncio.Future[Any]) -> None:
+    while not waiting.done():
+        # Being cancelled again changes nothing: the thread cannot be stopped, and the first one is raised after it.
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([waiting])
+    waiting.exception()

@@ -169,7 +169,8 @@ class StateStore(Protocol):
 
     async def renew_run_lock(self, run_id: str, owner: str, lease_until_ms: int) -> bool:
         """Extend *owner*'s lease, never shorten it; False if *owner* does not hold the run. Works on an expired lease
-        that nobody has taken."""
+        that nobody has taken.
+        """
 
     async def release_run_lock(self, run_id: str, owner: str | None = None) -> None:
         """End the lease if *owner* holds it; without *owner* whoever does (for operators only)."""

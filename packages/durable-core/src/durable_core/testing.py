@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from durable_core.durations import Duration, duration_ms
@@ -67,7 +67,7 @@ class FakeRuntime:
         """A bell whose waiting is a jump."""
         return FakeBell(self)
 
-    def crew(self, size: int) -> FakeCrew:
+    def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> FakeCrew:
         """A crew of one, in this thread, whose turns run while somebody waits."""
         crew = FakeCrew()
         self._crews.append(crew)

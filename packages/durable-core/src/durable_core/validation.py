@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from durable_core.durations import duration_ms
 from durable_core.errors import IdentifierTooLong, InvalidIdentifier, InvalidValue, NotJsonSerializable
 from durable_core.instants import from_ms, to_utc
 from durable_core.queries import RetentionPolicy, RunQuery
-from durable_core.records import TERMINAL_STATUSES, BufferedEvent, SignalWaiter, StepCheckpoint, WorkflowRun
+from durable_core.records import TERMINAL_STATUSES, UNSET, BufferedEvent, SignalWaiter, StepCheckpoint, WorkflowRun
 
 __all__ = [
     "MAX_IDENTIFIER",
@@ -128,6 +128,7 @@ def check_query(query: RunQuery) -> None:
     if query.limit is not None:
         check_limit(query.limit)
     check_limit(query.offset, "offset")
+    _check_query_texts(query)
     if query.before is not None:
         to_utc(query.before[0], "query before")
         check_identifier(query.before[1], "query before")
@@ -135,6 +136,20 @@ def check_query(query: RunQuery) -> None:
         if one.op not in ("eq", "ne", "gt", "gte", "lt", "lte"):
             raise InvalidValue(f"attribute filter on {one.key!r}: no operator {one.op!r}; use eq, ne, gt, gte, lt, lte")
         _check_attribute(one.key, one.value)
+
+
+def _check_query_texts(query: RunQuery) -> None:
+    for field in ("workflow", "status", "namespace"):
+        if (value := getattr(query, field)) is not None:
+            check_identifier(value, f"query {field}", blank=True)
+    if isinstance(query.statuses, str):
+        raise InvalidValue(f"query statuses must be a sequence of str, got the str {query.statuses!r}")
+    for status in query.statuses or ():
+        check_identifier(status, "query statuses", blank=True)
+    if query.origin is not None and query.origin is not UNSET:
+        _check_origin(query.origin, "query origin")
+    if query.tag is not None:
+        _check_tags((query.tag,), "query tag")
 
 
 def check_policy(policy: RetentionPolicy) -> int | None:
@@ -187,32 +202,49 @@ _RUN_FIELDS: Final = (
 
 
 def _check_run_fields(values: Mapping[str, Any]) -> None:
+    """Each rule looks at the fields that it knows; what is absent, or None where that clears, is no concern of it."""
     for field in ("workflow", "workflow_version", "status"):
         if field in values:
             check_identifier(values[field], f"run {field}")
-    for field in ("locked_by", "awaiting_decision_task_id", "namespace"):
-        if values.get(field) is not None:
-            check_identifier(values[field], f"run {field}", blank=field == "namespace")
-    if isinstance(values.get("origin"), str):
-        check_identifier(values["origin"].strip(" "), "run origin", blank=True)
-    for field in ("recovery_attempts", "priority"):
-        if values.get(field) is not None:
-            check_int32(values[field], f"run {field}")
-    for field in ("wake_at_ms", "locked_until_ms"):
-        if values.get(field) is not None:
-            from_ms(values[field], f"run {field}")
     for field in ("created_at", "updated_at"):
         if field in values:
             to_utc(values[field], f"run {field}")
-    if values.get("tags") is not None:
-        _check_tags(values["tags"])
-    if values.get("search_attributes") is not None:
-        check_attributes(values["search_attributes"])
+    for field, check in _NULLABLE_FIELDS.items():
+        if values.get(field) is not None:
+            check(values[field], f"run {field}")
 
 
-def _check_tags(tags: object) -> None:
+def _check_namespace(namespace: object, what: str) -> None:
+    check_identifier(namespace, what, blank=True)
+
+
+def _check_origin(origin: object, what: str) -> None:
+    # A blank origin, however long, means an unknown one and is written as NULL.
+    if not (isinstance(origin, str) and not origin.strip(" ")):
+        check_identifier(origin, what)
+
+
+def _check_tags(tags: object, what: str) -> None:
     if isinstance(tags, str) or not isinstance(tags, Sequence):
-        raise InvalidValue(f"run tags must be a sequence of str, got {tags!r}")
+        raise InvalidValue(f"{what} must be a sequence of str, got {tags!r}")
     for tag in tags:
         if not isinstance(tag, str) or _UNSTORABLE.search(tag):
-            raise InvalidValue(f"a tag must be a str that every database can store, got {tag!r}")
+            raise InvalidValue(f"{what}: a tag must be a str that every database can store, got {tag!r}")
+
+
+def _check_search_attributes(attributes: Any, _: str) -> None:
+    check_attributes(attributes)
+
+
+_NULLABLE_FIELDS: Final[dict[str, Callable[[Any, str], object]]] = {
+    "locked_by": check_identifier,
+    "awaiting_decision_task_id": check_identifier,
+    "namespace": _check_namespace,
+    "origin": _check_origin,
+    "recovery_attempts": check_int32,
+    "priority": check_int32,
+    "wake_at_ms": from_ms,
+    "locked_until_ms": from_ms,
+    "tags": _check_tags,
+    "search_attributes": _check_search_attributes,
+}

@@ -63,7 +63,7 @@ class WorkerLoop:
         """Work until stopped; then let the turns under way reach their next step, and hand the rest over."""
         await self._runs.boot()
         detach = self._runs.attach(self._bell)
-        crew = self._runtime.crew(self._concurrency)
+        crew = self._runtime.crew(self._concurrency, self._store.connected)
         try:
             async with self._runtime.every(self._leases.renewal_ms, self._leases.renew_all):
                 async with self._store.connected():
