@@ -122,9 +122,9 @@ class Durable:
         return RunHandle(self._runs, run_id, TypedValue(Any, f"run {run_id!r}"))
 
     def signal(self, token: str, payload: Any = None) -> bool:
-        """Send *payload* to the run that waits for *token*, or keep it for the one that will; tell which (True: waiting).
+        """Send *payload* to the run that waits for *token*, or keep it for the one that will.
 
-        Never lost and never given twice. Joins the caller's open transaction.
+        True if a run was waiting. Never lost and never given twice. Joins the caller's open transaction.
         """
         return run_blocking(self._runs.signal(token, payload))
 

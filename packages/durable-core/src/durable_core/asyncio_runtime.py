@@ -19,8 +19,10 @@ _log = logging.getLogger("durable")
 
 
 class AsyncioRuntime:
-    """Tasks and real time. Helper tasks start in a copy of the context in which the runtime was made, so that they never
-    inherit a request's open transaction.
+    """Tasks and real time.
+
+    Helper tasks start in a copy of the context in which the runtime was made, so that they never inherit a request's
+    open transaction.
     """
 
     blocking: Literal[False] = False
@@ -171,5 +173,5 @@ class TaskCrew:
 async def _finish(action: Callable[[], Awaitable[None]]) -> None:
     try:
         await action()
-    except Exception:
+    except Exception:  # noqa: BLE001 - a helper must outlive whatever its work raises
         _log.exception("durable: background work failed; it will be taken up again")

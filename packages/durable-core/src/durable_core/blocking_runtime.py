@@ -108,5 +108,5 @@ class ThreadBell:
 def _finish(action: Callable[[], Awaitable[None]]) -> None:
     try:
         run_blocking(cast("Coroutine[Any, Any, None]", action()))
-    except Exception:
+    except Exception:  # noqa: BLE001 - a helper must outlive whatever its work raises
         _log.exception("durable: background work failed; it will be taken up again")

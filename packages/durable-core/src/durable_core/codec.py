@@ -38,10 +38,14 @@ _BASES: Final[tuple[type[Any], ...]] = (str, int, float, list, tuple)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 #: From here on JavaScript writes an integral number with an exponent.
 _JS_EXPONENT: Final = 1e21
+#: JavaScript keeps decimal notation down to 1e-6, Python only to 1e-4.
+_JS_SMALLEST_DECIMAL: Final = -6
 
 
 class Codec(Protocol):
-    """Turns payloads into text and back. Used for run input and output, checkpoint input and output, signal and event
+    """Turns payloads into text and back.
+
+    Used for run input and output, checkpoint input and output, signal and event
     payloads; never for ids, tags, attributes, errors or step events, which stay readable.
     """
 
@@ -152,7 +156,7 @@ def _number(value: float, path: str) -> str:
         return digits
     mantissa, exponent = digits.split("e")
     power = int(exponent)
-    if -7 < power < 0:  # JavaScript keeps decimal notation down to 1e-6, Python only to 1e-4
+    if _JS_SMALLEST_DECIMAL <= power < 0:
         sign, figures = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
         return f"{sign}0.{'0' * (-power - 1)}{figures.replace('.', '')}"
     return f"{mantissa}e{power:+d}"
@@ -176,6 +180,11 @@ def _key(key: object, path: str) -> str:
 
 def _reduced(value: Any, path: str) -> Any:
     """*value* in terms of simpler types, one level down."""
+    scalar = _scalar(value, path)
+    return _composite(value, path) if scalar is None else scalar
+
+
+def _scalar(value: Any, path: str) -> Any:
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, datetime):
@@ -185,10 +194,12 @@ def _reduced(value: Any, path: str) -> Any:
         return utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
     if isinstance(value, date | time):
         return value.isoformat()
-    if isinstance(value, UUID | Decimal):
-        if isinstance(value, Decimal) and not value.is_finite():
-            raise NotJsonSerializable(f"{path} is {value!r}: only finite decimals can be stored")
-        return str(value)
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise NotJsonSerializable(f"{path} is {value!r}: only finite decimals can be stored")
+    return str(value) if isinstance(value, UUID | Decimal) else None
+
+
+def _composite(value: Any, path: str) -> Any:
     if isinstance(value, msgspec.Struct):
         return _struct_members(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -144,8 +144,9 @@ class AsyncWorkflowContext(_Operations):
     @overload
     def transaction(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
     def transaction(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Awaitable[Any]:
-        """See `WorkflowContext.transaction`. Over an offloaded store *function* is a plain `def` and runs on the
-        thread that holds the transaction.
+        """See `WorkflowContext.transaction`.
+
+        Over an offloaded store *function* is a plain `def` and runs on the thread that holds the transaction.
         """
         return self._perform(steps.run_transaction, function, args, kwargs)
 

@@ -87,7 +87,7 @@ def _takes_input(body: Callable[..., Any], where: str) -> bool:
             f"{where} must take (ctx) or (ctx, input), not {inspect.signature(body)}: "
             "put several inputs into one dataclass, pydantic model or dict"
         )
-    return len(parameters) == 2
+    return len(parameters) > 1
 
 
 class Registry:

@@ -80,6 +80,8 @@ class Runtime(Protocol):
         """A new bell."""
 
     def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> Crew:
-        """A new crew of at most *size* turns at once. Every thread or task of it works inside *around*, which a busy
+        """A new crew of at most *size* turns at once.
+
+        Every thread or task of it works inside *around*, which a busy
         one enters once for many turns: that is where a connection is kept.
         """

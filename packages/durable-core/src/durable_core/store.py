@@ -59,13 +59,13 @@ class StateStore(Protocol):
         """
 
     async def verify_schema(self) -> None:
-        """Change nothing; raise `SchemaMissing` with the exact DDL, or `SchemaMismatch`, if the tables are not right."""
+        """Change nothing; raise `SchemaMissing` with the exact DDL, or `SchemaMismatch`, if the tables are wrong."""
 
     def connected(self) -> AbstractAsyncContextManager[None]:
-        """Keep one connection for a block of calls on a thread or task that the library owns; leave none open behind."""
+        """Keep one connection for a block of calls on a thread or task that we own; leave none open behind."""
 
     def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call *callback* when the caller's open transaction has committed, or now if none is open (or none is known)."""
+        """Call *callback* when the caller's open transaction has committed, or now if none is known to be open."""
 
     # --- runs ---------------------------------------------------------------------------------------------------
 
@@ -168,8 +168,9 @@ class StateStore(Protocol):
         """
 
     async def renew_run_lock(self, run_id: str, owner: str, lease_until_ms: int) -> bool:
-        """Extend *owner*'s lease, never shorten it; False if *owner* does not hold the run. Works on an expired lease
-        that nobody has taken.
+        """Extend *owner*'s lease, never shorten it; False if *owner* does not hold the run.
+
+        Works on an expired lease that nobody has taken.
         """
 
     async def release_run_lock(self, run_id: str, owner: str | None = None) -> None:

@@ -75,7 +75,7 @@ class ThreadCrew:
             try:
                 if run_blocking(self._connected(first)):
                     return
-            except Exception:
+            except Exception:  # noqa: BLE001 - a thread must outlive whatever its work raises
                 _log.exception("durable: a turn failed outside of its workflow; its run comes back with its lease")
             finally:
                 first.over()
@@ -110,7 +110,7 @@ class _Once:
         """Run the turn; its errors end here."""
         try:
             await self._turn()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a thread must outlive whatever its work raises
             _log.exception("durable: a turn failed outside of its workflow; its run comes back with its lease")
         finally:
             self.over()

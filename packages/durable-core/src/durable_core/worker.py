@@ -130,7 +130,7 @@ class WorkerLoop:
     async def _isolated(self, phase: str, work: Awaitable[T]) -> T | None:
         try:
             return await work
-        except Exception:
+        except Exception:  # noqa: BLE001 - one failing phase must not stop the others
             _log.exception("durable worker: the %s phase failed; it is tried again in the next round", phase)
             return None
 

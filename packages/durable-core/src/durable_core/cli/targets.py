@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from pathlib import Path
 
 from durable_core.app import Durable
 from durable_core.async_app import AsyncDurable
@@ -18,14 +18,15 @@ def load_target(target: str) -> Durable | AsyncDurable:
     module_name, separator, attribute = target.partition(":")
     if not (module_name and separator and attribute):
         raise ConfigurationError(f"write the target as module:object, e.g. shop.flows:durable; got {target!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise
-        raise ConfigurationError(f"there is no module {error.name!r} here or on the path ({os.getcwd()})") from None
+        raise ConfigurationError(f"there is no module {error.name!r} here or on the path ({here})") from None
     found = module
     for part in attribute.split("."):
         found = getattr(found, part, None)  # type: ignore[assignment]

@@ -17,7 +17,7 @@ def stop_on_signals(loop: WorkerLoop) -> Iterator[None]:
     """While the block runs, the first SIGTERM or SIGINT stops *loop*; the next has its default effect."""
     numbers = (signal.SIGTERM, signal.SIGINT)
 
-    def drain(number: int, frame: FrameType | None) -> None:
+    def drain(_number: int, _frame: FrameType | None) -> None:
         # Only a flag: a handler runs in the middle of anything, also while the loop holds the lock of its own bell.
         loop.request_stop()
         for each in numbers:

@@ -93,7 +93,7 @@ class Advancer:
             await self._block(run, lease, blocked.cause)
         except Abort as aborted:
             await self._abort(run, lease, aborted.cause)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the user's body raises is the run's failure
             _log.info("run %r failed: %s", run.id, error)
             await self._end(turn, RunPatch(status="failed", output=None, error=recorded_failure(error)))
         else:

@@ -70,4 +70,5 @@ class History:
 def _described(checkpoint: StepCheckpoint) -> str:
     place = recorded_place(checkpoint.events)
     where = f", called at {place}" if place else ""
-    return f"{checkpoint.kind} {checkpoint.name!r} ({checkpoint.status} {checkpoint.finished_at:%Y-%m-%d %H:%M:%S}Z{where})"
+    when = f"{checkpoint.status} {checkpoint.finished_at:%Y-%m-%d %H:%M:%S}Z"
+    return f"{checkpoint.kind} {checkpoint.name!r} ({when}{where})"

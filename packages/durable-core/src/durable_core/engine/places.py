@@ -14,7 +14,7 @@ _LABEL: Final = "called at"
 
 def calling_place() -> str:
     """The nearest frame outside this library, as ``module:line``; no machine's paths, so that histories compare."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack() would read source files at every call
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
         frame = frame.f_back
     return f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"

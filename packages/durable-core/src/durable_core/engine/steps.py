@@ -140,7 +140,7 @@ class _Attempt:
                 checkpoint = await once()
             except ControlFlow:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever the user's step raises is its failure
                 await self._failed(error)
                 continue
             await save(checkpoint)

@@ -29,8 +29,10 @@ async def sleep_until(turn: Turn, seq: int, place: str, wake_at_ms: int) -> None
 
 
 async def wait_for_signal(turn: Turn, seq: int, place: str, token: str, timeout_ms: int | None) -> Any:
-    """The payload of the signal *token*. Takes the positions *seq* (its deadline) and *seq* + 1, timeout or not, so
-    that adding a timeout later keeps old runs replayable. Raises `SignalTimeout` past the deadline.
+    """The payload of the signal *token*. Raises `SignalTimeout` past the deadline.
+
+    Takes the positions *seq* (its deadline) and *seq* + 1, timeout or not, so
+    that adding a timeout later keeps old runs replayable.
     """
     waiter = SignalWaiter(token=token, run_id=turn.run.id, seq=seq + 1)
     name = f"signal:{token}"
