@@ -20,7 +20,7 @@ _SCRIPTS = Path(sys.executable).parent
         pytest.param(("ruff", "check", "--no-fix", "."), id="ruff-check"),
         pytest.param(("ruff", "format", "--check", "."), id="ruff-format"),
         pytest.param(("mypy",), id="mypy"),
-        pytest.param(("lint-imports", "--no-cache"), id="lint-imports"),
+        pytest.param(("lint-imports", "--no-cache", "--no-cache"), id="lint-imports"),
     ],
 )
 def test_the_tool_has_nothing_to_say(command: tuple[str, ...]) -> None:

@@ -180,13 +180,13 @@ def _key(key: object, path: str) -> str:
 
 def _reduced(value: Any, path: str) -> Any:
     """*value* in terms of simpler types, one level down."""
+    if isinstance(value, enum.Enum):
+        return value.value
     scalar = _scalar(value, path)
     return _composite(value, path) if scalar is None else scalar
 
 
-def _scalar(value: Any, path: str) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.value
+def _scalar(value: Any, path: str) -> str | None:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise NotJsonSerializable(f"{path} is a naive datetime, {value!r}: give it a time zone")
