@@ -9,6 +9,7 @@ from typing import Final
 
 from durable_core.errors import SchemaError, SchemaMissing, StoreContention, StoreError, StoreUnavailable
 from durable_sql.schema.gate import is_current, write_marker
+from durable_sql.schema.hazards import Hazard
 from durable_sql.schema.layouts import layout_of
 from durable_sql.schema.plan import Plan, plan_schema
 from durable_sql.session import Session, Statement
@@ -79,7 +80,10 @@ async def _alone(session: Session) -> AsyncIterator[None]:
     """Keep every other process out, in one transaction where DDL takes part in it."""
     layout = layout_of(session.dialect)
     if layout.connection_lock is None:
+        ours = not session.in_transaction()
         async with session.transaction(read_committed=True):
+            if ours and layout.lock_patience is not None:
+                await session.fetch(Statement(layout.lock_patience))
             if layout.transaction_lock is not None:
                 await session.fetch(Statement(layout.transaction_lock))
             yield
@@ -127,5 +131,10 @@ def _missing(plan: Plan, why: str) -> str:
 
 
 def _warn(plan: Plan) -> None:
+    """One line for each kind of hazard in a table: a whole table may have been made in another collation."""
+    alike: dict[tuple[str, str], list[Hazard]] = {}
     for hazard in plan.hazards:
-        _LOG.warning("%s", hazard)
+        alike.setdefault((hazard.table, hazard.what), []).append(hazard)
+    for (table, what), members in alike.items():
+        columns = ", ".join(hazard.column for hazard in members)
+        _LOG.warning("%s (%s) %s; to mend it: %s", table, columns, what, "; ".join(it.mend for it in members))

@@ -12,7 +12,13 @@ from durable_sql.schema.live import LiveColumn, LiveIndex, LiveTable
 from durable_sql.schema.tables import TABLES
 from durable_sql.session import Row, Session, Statement
 
-__all__ = ["inspect_tables"]
+__all__ = ["exists", "inspect_tables"]
+
+
+async def exists(session: Session, table: str) -> bool:
+    """Whether an unqualified *table* would be found."""
+    (row,) = await session.fetch(Statement(layout_of(session.dialect).glance((table,))))
+    return bool(row["tables"])
 
 
 async def inspect_tables(session: Session) -> dict[str, LiveTable]:

@@ -137,7 +137,7 @@ def _mends(faults: Sequence[Fault], live: LiveTable) -> tuple[str, ...]:
         if column.kind is Kind.INSTANT and was.base == "timestamp":
             before.insert(0, "SET time_zone = '+00:00'")
         definition = column_definition(MYSQL_LAYOUT, column)
-        if not column.nullable and was.nullable and column.default is None:
+        if not column.nullable and was.nullable:
             definition = definition.replace(" NOT NULL", "")
         changes.append(f"MODIFY {definition}")
     if not live.has_transactions:
@@ -179,6 +179,7 @@ MYSQL_LAYOUT: Final = Layout(
     columns=_columns,
     indexes=_indexes,
     contents=None,
+    lock_patience=None,
     transaction_lock=None,
     connection_lock=(f"SELECT GET_LOCK({_LOCK_NAME}, {_LOCK_SECONDS}) AS taken", f"SELECT RELEASE_LOCK({_LOCK_NAME})"),
     now_ms="CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",

@@ -134,7 +134,8 @@ def _mends(faults: Sequence[Fault], live: LiveTable) -> tuple[str, ...]:
     if not live.identifies(table.primary_key):
         changes.append(f"ADD PRIMARY KEY ({quoted(POSTGRES_LAYOUT.quote, *table.primary_key)})")
     changes += [f'ALTER COLUMN "{it.name}" DROP NOT NULL' for it in live.strangers(table.column_names) if it.demanding]
-    return tuple(f'ALTER TABLE "{table.name}" {change}' for change in changes)
+    # One statement for the whole table, since it may have to copy it.
+    return (f'ALTER TABLE "{table.name}"\n  ' + ",\n  ".join(changes),)
 
 
 def _changes(column: Column, live: LiveColumn) -> list[str]:
@@ -176,6 +177,7 @@ POSTGRES_LAYOUT: Final = Layout(
     columns=_columns,
     indexes=_indexes,
     contents=None,
+    lock_patience="SELECT set_config('lock_timeout', '10s', true)",
     transaction_lock=f"SELECT pg_advisory_xact_lock({_LOCK_KEY})",
     connection_lock=None,
     now_ms="CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)",

@@ -170,6 +170,7 @@ SQLITE_LAYOUT: Final = Layout(
     columns=_columns,
     indexes=_indexes,
     contents=_contents,
+    lock_patience=None,
     transaction_lock=None,  # the transaction itself takes the file's write lock
     connection_lock=None,
     now_ms="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
