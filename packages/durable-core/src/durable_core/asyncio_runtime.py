@@ -50,7 +50,7 @@ class AsyncioRuntime:
         """Await a coroutine function; run a plain one on a thread."""
         if inspect.iscoroutinefunction(function):
             return await function(*args, **kwargs)
-        result = await asyncio.to_thread(function, *args, **kwargs)
+        result = await asyncio.to_thread(_contained, function, *args, **kwargs)
         return await result if inspect.isawaitable(result) else result
 
     @asynccontextmanager
@@ -67,8 +67,8 @@ class AsyncioRuntime:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # Not `await task` with its cancellation suppressed: that would swallow one of the block's own as well.
+            await asyncio.wait([task])
 
     @asynccontextmanager
     async def beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
@@ -132,6 +132,7 @@ class TaskCrew:
         self._size = size
         self._spawn = spawn
         self._around = around
+        self._room = asyncio.Semaphore(size)
         self._turns: set[asyncio.Task[None]] = set()
 
     @property
@@ -142,13 +143,13 @@ class TaskCrew:
     @property
     def free(self) -> int:
         """Room left."""
-        return self._size - len(self._turns)
+        return max(0, self._size - len(self._turns))
 
     def start(self, turn: Callable[[], Awaitable[None]]) -> None:
         """Run *turn* in a task."""
 
         async def inside() -> None:
-            async with self._around():
+            async with self._room, self._around():
                 await turn()
 
         task = self._spawn(_finish(inside))
@@ -170,8 +171,17 @@ class TaskCrew:
             await asyncio.wait(set(self._turns))
 
 
+def _contained(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    # A future cannot hold StopIteration: on Python 3.11 whoever awaits it would wait for ever.
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as stop:
+        name = getattr(function, "__qualname__", repr(function))
+        raise RuntimeError(f"{name} raised StopIteration") from stop
+
+
 async def _finish(action: Callable[[], Awaitable[None]]) -> None:
     try:
         await action()
-    except Exception:  # noqa: BLE001 - a helper must outlive whatever its work raises
+    except (Exception, SystemExit):  # noqa: BLE001 - asyncio would end the whole loop for a step's sys.exit()
         _log.exception("durable: background work failed; it will be taken up again")

@@ -33,13 +33,30 @@ from durable_core.errors import NotJsonSerializable
 
 __all__ = ["Codec", "JsonCodec", "json_text", "plain"]
 
-#: A subclass of one of these is written as what it is underneath.
-_BASES: Final[tuple[type[Any], ...]] = (str, int, float, list, tuple)
+#: A subclass of one of these is written as what it is underneath, whatever it prints as.
+_BASES: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (list, list),
+    (tuple, tuple),
+)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-#: From here on JavaScript writes an integral number with an exponent.
-_JS_EXPONENT: Final = 1e21
+#: JavaScript writes an exponent outside of these powers of ten, Python outside of -5 and 16 already.
+_JS_SMALLEST: Final = -7
+_JS_LARGEST: Final = 21
+#: Leaves a reader the greater part of Python's default recursion limit, which the json module counts against as well.
+_DEEPEST: Final = 600
 #: JavaScript keeps decimal notation down to 1e-6, Python only to 1e-4.
 _JS_SMALLEST_DECIMAL: Final = -6
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+#: Python's reader lets NaN and Infinity through, which are damage: nobody could write them again.
+_READER: Final = json.JSONDecoder(parse_constant=_refused)
 
 
 class Codec(Protocol):
@@ -65,12 +82,15 @@ class JsonCodec:
 
     def decode(self, text: str) -> Any:
         """The JSON value of *text*."""
-        return json.loads(text)
+        try:
+            return _READER.decode(text)
+        except RecursionError:
+            raise ValueError("nested too deeply to be read") from None
 
 
 def plain(value: object, field: str) -> Any:
     """What comes back when *value* is stored and read: dicts, lists, strs, ints, floats, bools and None."""
-    return json.loads(json_text(value, field))
+    return _READER.decode(json_text(value, field))
 
 
 def json_text(value: object, field: str) -> str:
@@ -85,7 +105,7 @@ def json_text(value: object, field: str) -> str:
     try:
         _write(value, parts.append, field, [])
     except RecursionError:
-        raise NotJsonSerializable(f"{field} is nested too deeply to be written as JSON") from None
+        raise NotJsonSerializable(_too_deep(field)) from None
     text = "".join(parts)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if _has_surrogates(text) else text
 
@@ -106,7 +126,7 @@ def _write(value: Any, put: Callable[[str], None], path: str, inside: list[int])
     elif value is None or kind is bool:
         put("null" if value is None else "true" if value else "false")
     elif kind is int:
-        put(int.__repr__(value))
+        put(_digits(value, path))
     elif kind is float:
         put(_number(value, path))
     elif kind is list or kind is tuple:
@@ -127,7 +147,9 @@ def _write(value: Any, put: Callable[[str], None], path: str, inside: list[int])
         put("}")
         inside.pop()
     else:
+        _enter(value, path, inside)
         _write(_reduced(value, path), put, path, inside)
+        inside.pop()
 
 
 def _members(value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -143,34 +165,48 @@ def _members(value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
 def _enter(value: object, path: str, inside: list[int]) -> None:
     if id(value) in inside:
         raise NotJsonSerializable(f"{path} contains itself: a cycle cannot be written as JSON")
+    if len(inside) == _DEEPEST:
+        raise NotJsonSerializable(_too_deep(path.partition(".")[0].partition("[")[0]))
     inside.append(id(value))
+
+
+def _too_deep(field: str) -> str:
+    return f"{field} is nested more than {_DEEPEST} levels deep: flatten it, or keep it elsewhere and pass its id"
+
+
+def _digits(value: int, path: str) -> str:
+    try:
+        return int.__repr__(value)
+    except ValueError:
+        raise NotJsonSerializable(f"{path} is a number of thousands of digits: pass it as a text") from None
 
 
 def _number(value: float, path: str) -> str:
     if not math.isfinite(value):
         raise NotJsonSerializable(f"{path} is {value!r}, which JSON cannot hold: use None or a text instead")
-    if value.is_integer() and abs(value) < _JS_EXPONENT:
-        return str(int(value))
-    digits = repr(value)
-    if "e" not in digits:
-        return digits
-    mantissa, exponent = digits.split("e")
-    power = int(exponent)
-    if _JS_SMALLEST_DECIMAL <= power < 0:
-        sign, figures = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
-        return f"{sign}0.{'0' * (-power - 1)}{figures.replace('.', '')}"
-    return f"{mantissa}e{power:+d}"
+    digits = float.__repr__(value)
+    sign, digits = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+    mantissa, _, exponent = digits.partition("e")
+    power = int(exponent or 0)
+    figures = mantissa.replace(".", "")
+    if _JS_SMALLEST < power < 0:
+        text = f"0.{'0' * (-power - 1)}{figures}"
+    elif 0 < power < _JS_LARGEST:
+        text = figures.ljust(power + 1, "0")
+    else:
+        text = mantissa.removesuffix(".0") + (f"e{power:+d}" if exponent else "")
+    return "0" if text == "0" else sign + text
 
 
 def _key(key: object, path: str) -> str:
     if isinstance(key, enum.Enum):
         key = key.value
     if isinstance(key, str):
-        return str(key)
+        return str.__str__(key)
     if isinstance(key, bool) or key is None:
         return json.dumps(key)
     if isinstance(key, int):
-        return int.__repr__(key)
+        return _digits(key, f"{path} key")
     if isinstance(key, float):
         return _number(key, f"{path} key")
     if isinstance(key, UUID):
@@ -190,7 +226,10 @@ def _scalar(value: Any, path: str) -> str | None:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise NotJsonSerializable(f"{path} is a naive datetime, {value!r}: give it a time zone")
-        utc = value.astimezone(UTC).replace(tzinfo=None)
+        try:
+            utc = value.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:
+            raise NotJsonSerializable(f"{path} leaves the years 1 to 9999 in UTC: {value!r}") from None
         return utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
     if isinstance(value, date | time):
         return value.isoformat()
@@ -203,13 +242,21 @@ def _composite(value: Any, path: str) -> Any:
     if isinstance(value, msgspec.Struct):
         return _struct_members(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _dataclass_members(value, path)
     if hasattr(value, "model_dump") and hasattr(type(value), "model_validate"):
-        return value.model_dump(mode="json")
-    for base in _BASES:
+        # By field name and without computed fields: what `TypedValue` hands back to the model.
+        return value.model_dump(mode="json", by_alias=False, round_trip=True)
+    for base, reduce in _BASES:
         if isinstance(value, base):
-            return base(value)
+            return reduce(value)
     raise NotJsonSerializable(_refusal(value, path))
+
+
+def _dataclass_members(value: Any, path: str) -> dict[str, Any]:
+    try:
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    except AttributeError as error:
+        raise NotJsonSerializable(f"{path} is incomplete: {error}") from error
 
 
 def _refusal(value: object, path: str) -> str:
@@ -225,9 +272,12 @@ def _refusal(value: object, path: str) -> str:
     return f"{path} is a {kind}, which cannot be stored as JSON: {advice}"
 
 
-def _struct_members(value: msgspec.Struct) -> dict[str, Any]:
+def _struct_members(value: msgspec.Struct) -> dict[str, Any] | list[Any]:
     # By hand and one level down, because msgspec's own encoder would let sets and bytes through.
     config = value.__struct_config__
-    names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+    members = [getattr(value, field) for field in value.__struct_fields__]
+    if config.array_like:
+        return members if config.tag is None else [config.tag, *members]
     tag = {} if config.tag is None else {str(config.tag_field): config.tag}
-    return tag | {encoded: getattr(value, field) for encoded, field in names}
+    named = zip(value.__struct_encode_fields__, members, strict=True)
+    return tag | {name: member for name, member in named if member is not msgspec.UNSET}

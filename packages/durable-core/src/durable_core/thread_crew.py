@@ -44,13 +44,13 @@ class ThreadCrew:
     @property
     def free(self) -> int:
         """Room left."""
-        return self._size - self.busy
+        return max(0, self._size - self.busy)
 
     def start(self, turn: Turn) -> None:
         """Give *turn* to a thread."""
         with self._changed:
             self._busy += 1
-            if self._busy > len(self._threads):
+            if len(self._threads) < min(self._busy, self._size):
                 thread = threading.Thread(target=self._serve, name="durable-turn", daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -107,10 +107,12 @@ class _Once:
         self._done: Callable[[], None] | None = done
 
     async def run(self) -> None:
-        """Run the turn; its errors end here."""
+        """Run the turn; its errors end here, a step's ``sys.exit()`` included, which would cost the crew a thread."""
         try:
             await self._turn()
-        except Exception:  # noqa: BLE001 - a thread must outlive whatever its work raises
+        except GeneratorExit:  # the turn awaited for real and is being closed: there is no going on from here
+            raise
+        except BaseException:  # noqa: BLE001 - a thread must outlive whatever its work raises
             _log.exception("durable: a turn failed outside of its workflow; its run comes back with its lease")
         finally:
             self.over()
