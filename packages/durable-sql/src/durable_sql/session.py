@@ -7,11 +7,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from durable_core.errors import StoreError
 from durable_sql.dialect import Dialect
 
-__all__ = ["Row", "Session", "Statement"]
+__all__ = ["DuplicateKey", "Row", "Session", "Statement"]
 
 Row = Mapping[str, Any]
+
+
+class DuplicateKey(StoreError):
+    """A unique key holds that value already; the statement did nothing, and what went before it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,8 @@ class Session(Protocol):
     Connections are the host's: opened only when none is open, closed only by whoever opened them. Errors of the
     driver are translated here and nowhere else: `StoreContention` when the database rolled back because of others
     (deadlock, serialization failure, lock timeout, busy file), `StoreUnavailable` when it cannot be reached or the
-    connection broke, `StoreError` for the rest; the driver's own error is the ``__cause__``.
+    connection broke, `SchemaMissing` when a table or column is absent, `DuplicateKey`, and `StoreError` for the rest;
+    the driver's own error is the ``__cause__``.
     """
 
     @property
