@@ -1,0 +1,152 @@
+"""kill -9 at the worst moments: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+
+from backends import FreshDatabase
+from examples.flask_shop.running_shop import RunningShop, until
+from peewee_databases import open_peewee
+
+pytestmark = pytest.mark.slow
+
+WAITING = ("awaiting_approval", "suspended")
+SHIPPED = ("shipped", "completed")
+
+
+def test_killed_between_the_charge_and_its_checkpoint_the_order_is_charged_once(shop: RunningShop) -> None:
+    shop.start_web()
+    worker = shop.start_worker()
+    with shop.books.held():
+        order = shop.order(quantity=2)
+        shop.approve(order)
+        until(lambda: shop.books.of(order), [("charged", 1)])
+        worker.kill()
+
+    shop.start_worker()
+
+    until(lambda: shop.status(order), SHIPPED)
+    # Asked for twice with one key: that is one charge.
+    assert shop.books.of(order) == [("charged", 2)]
+    assert shop.stock() == 8
+
+
+@pytest.mark.parametrize("backend", ["postgres", "postgres3", "mariadb"])
+def test_killed_inside_the_transaction_that_reserves_the_stock_is_reserved_once(
+    backend: str, fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    # SQLite has no row to lock; there the kill between charge and checkpoint waits for the same write lock.
+    with RunningShop.opened(fresh_database(backend), tmp_path) as shop:
+        shop.start_web()
+        worker = shop.start_worker()
+        with _shelf_locked(shop):
+            order = shop.order(quantity=2)
+            until(lambda: _checkpoints(shop, order), ["charge"])
+            worker.kill()
+
+        shop.start_worker()
+
+        until(lambda: shop.status(order), WAITING)
+        assert shop.books.of(order) == [("charged", 1)]
+        assert shop.stock() == 8
+
+
+def test_killed_while_it_waits_an_order_is_approved_without_a_worker_and_shipped_by_the_next(
+    shop: RunningShop,
+) -> None:
+    shop.start_web()
+    worker = shop.start_worker()
+    order = shop.order(quantity=2)
+    until(lambda: shop.status(order), WAITING)
+    worker.kill()
+    shop.approve(order)
+
+    shop.start_worker()
+
+    until(lambda: shop.status(order), SHIPPED)
+    assert shop.books.of(order) == [("charged", 1)]
+    assert shop.stock() == 8
+
+
+def test_killed_at_random_moments_every_order_is_shipped_and_counted_once(shop: RunningShop) -> None:
+    shop.settings["SHOP_LEASE"] = "500 ms"
+    shop.start_web()
+    orders = []
+    for _ in range(6):
+        worker = shop.start_worker()
+        orders.append(shop.order())
+        shop.approve(orders[-1])
+        worker.printed("serving")
+        time.sleep(random.uniform(0, 0.6))
+        worker.kill()
+
+    shop.start_worker()
+
+    for order in orders:
+        until(lambda order=order: shop.status(order), SHIPPED)  # type: ignore[misc]
+    assert [[status for status, _ in shop.books.of(order)] for order in orders] == [["charged"]] * 6
+    assert shop.stock() == 4
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_inside_a_request_the_web_server_leaves_neither_order_nor_run(shop: RunningShop, moment: str) -> None:
+    shop.settings["SHOP_STALL"] = moment
+    web = shop.start_web(str(Path(__file__).with_name("stalled_web.py")))
+    customer = threading.Thread(target=_order_in_vain, args=(shop,))
+    customer.start()
+    web.printed("inside the transaction")
+    web.kill()
+    customer.join()
+
+    assert _orders_and_runs(shop) == ([], [])
+    shop.start_web()
+    order = shop.order()
+    assert _orders_and_runs(shop) == ([f"order:{order}"], [f"order:{order}"])
+
+
+def test_killed_at_a_random_moment_the_web_server_leaves_orders_that_all_have_their_run(shop: RunningShop) -> None:
+    for _ in range(3):
+        web = shop.start_web()
+        customers = [threading.Thread(target=_order_in_vain, args=(shop,)) for _ in range(8)]
+        for customer in customers:
+            customer.start()
+        time.sleep(random.uniform(0, 0.1))
+        web.kill()
+        for customer in customers:
+            customer.join()
+
+    orders, runs = _orders_and_runs(shop)
+    assert orders == runs
+
+
+def _order_in_vain(shop: RunningShop) -> None:
+    with suppress(URLError, HTTPException, ConnectionError):
+        shop.order()
+
+
+def _orders_and_runs(shop: RunningShop) -> tuple[list[str], list[str]]:
+    orders = [f"order:{order}" for (order,) in shop.rows("SELECT id FROM shop_order")]
+    runs = [str(run) for (run,) in shop.rows("SELECT id FROM durable_workflow_runs")]
+    return sorted(orders), sorted(runs)
+
+
+def _checkpoints(shop: RunningShop, order: int) -> list[str]:
+    rows = shop.rows(f"SELECT name FROM durable_step_checkpoints WHERE run_id = 'order:{order}' ORDER BY seq")
+    return [str(name) for (name,) in rows]
+
+
+@contextmanager
+def _shelf_locked(shop: RunningShop) -> Iterator[None]:
+    """Hold the item's row, so that a reservation stops in the middle of its transaction."""
+    with closing(open_peewee(shop.address)) as db, db.atomic():
+        db.execute_sql("SELECT id FROM shop_item FOR UPDATE")
+        yield
