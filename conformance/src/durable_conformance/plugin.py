@@ -1,4 +1,4 @@
-"""The pytest side of the suite: which cells are required, and which were left out.
+"""The pytest side of the suite: ``--durable-require``, the cell of a test class, and the closing summary.
 
 A *cell* is one store on one database. A cell that cannot run is never skipped silently: the closing summary names it
 with the reason, and where it is required its tests fail.
@@ -7,15 +7,24 @@ with the reason, and where it is required its tests fail.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from typing import NoReturn
+from collections.abc import Iterator
 
 import pytest
 
-__all__ = ["is_required", "leave_out", "pytest_addoption", "pytest_terminal_summary", "required_cells"]
+from durable_conformance.cell import Cell
+from durable_conformance.harness import Harness
+from durable_conformance.requirement import is_required, leave_out, required_cells
+from durable_conformance.summary import write_summary
 
-_LEFT_OUT = "durable_left_out"
-_EVERY_CELL = "all"
+__all__ = [
+    "durable_cell",
+    "durable_harness",
+    "is_required",
+    "leave_out",
+    "pytest_addoption",
+    "pytest_terminal_summary",
+    "required_cells",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,41 +34,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="durable_require",
         default=os.environ.get("DURABLE_REQUIRE", ""),
         metavar="CELL,...",
-        help="cells that must run, or 'all': a test of an absent one fails instead of being left out "
+        help="cells or backends that must run, or 'all': a test of an absent one fails instead of being left out "
         "(default: the environment variable DURABLE_REQUIRE)",
     )
 
 
-def required_cells(config: pytest.Config) -> frozenset[str]:
-    """Name the cells that must run; ``{"all"}`` stands for every one."""
-    asked: str = config.getoption("durable_require")
-    return frozenset(name for part in asked.split(",") if (name := part.strip()))
-
-
-def is_required(config: pytest.Config, cell: str) -> bool:
-    """Tell whether *cell* must run."""
-    return not required_cells(config).isdisjoint({cell, _EVERY_CELL})
-
-
-def leave_out(request: pytest.FixtureRequest, cell: str, reason: str) -> NoReturn:
-    """End the test because *cell* cannot run: a failure where the cell is required, else a skip that is reported."""
-    if is_required(request.config, cell):
-        pytest.fail(f"the cell {cell} is required (--durable-require) but cannot run: {reason}", pytrace=False)
-    # Properties travel with the report, so that the controller of a distributed run sees them too.
-    request.node.user_properties.append((_LEFT_OUT, f"{cell}: {reason}"))
-    pytest.skip(f"{cell}: {reason}")
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List every cell that did not run, and why."""
-    left_out = Counter(
-        str(why)
-        for report in terminalreporter.stats.get("skipped", [])
-        for name, why in report.user_properties
-        if name == _LEFT_OUT
-    )
-    if not left_out:
-        return
-    terminalreporter.write_sep("-", "durable: cells left out")
-    for why, tests in sorted(left_out.items()):
-        terminalreporter.write_line(f"{why} ({tests} tests)")
+    """Tell per cell what ran, and list what did not run, and why."""
+    write_summary(terminalreporter)
+
+
+@pytest.fixture(scope="class")
+def durable_harness(request: pytest.FixtureRequest) -> Harness:
+    """The harness of the test class. Override it where a harness needs other fixtures."""
+    harness: Harness = request.cls.harness
+    return harness
+
+
+@pytest.fixture(scope="class")
+def durable_cell(durable_harness: Harness) -> Iterator[Cell]:
+    """The cell that the clauses of the test class run on."""
+    cell = Cell(durable_harness)
+    yield cell
+    cell.close()

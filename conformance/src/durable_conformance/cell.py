@@ -1,0 +1,85 @@
+"""A cell at work: one harness, its schema made once, its clauses run one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from durable_conformance import summary
+from durable_conformance.clauses import Clause, registered_clauses
+from durable_conformance.group import group_of
+from durable_conformance.harness import Harness, StoreAbsent
+from durable_conformance.opening import opened, settled
+from durable_conformance.requirement import leave_out
+from durable_conformance.tables import drop_tables
+from durable_core.drive import run_blocking
+
+__all__ = ["Cell", "run_clause"]
+
+
+class Cell:
+    """One store on one database for as long as its test class runs."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self._has_schema = False
+        self._absent: str | None = None
+
+    def judge(self, clause: Clause, request: pytest.FixtureRequest) -> None:
+        """Run *clause* as a pytest test: pass, fail, or be left out with a reason that the summary tells."""
+        summary.note_clause(request.node, self.harness, clause)
+        unknown = self.harness.gaps.keys() - {one.id for one in registered_clauses()}
+        if unknown:
+            pytest.fail(f"{self.harness.name} declares gaps that are no clauses: {sorted(unknown)}", pytrace=False)
+        if reason := self.harness.gaps.get(clause.id):
+            summary.note_gap(request.node, self.harness, clause, reason)
+        if reason := clause.why_not_applicable(self.harness):
+            summary.note_not_applicable(request.node, self.harness, clause, reason)
+        if self._absent is None:
+            try:
+                self.run(clause)
+            except StoreAbsent as absent:
+                self._absent = str(absent)
+        if self._absent is not None:
+            leave_out(request, self.harness.name, self._absent, backend=self.harness.backend)
+
+    def run(self, clause: Clause) -> None:
+        """Run *clause* on an empty database and raise what it raises."""
+        work = self._run(clause)
+        if self.harness.blocking:
+            run_blocking(work)
+        else:
+            asyncio.run(work)
+
+    def close(self) -> None:
+        """Give the database back."""
+        self.harness.close()
+
+    async def _run(self, clause: Clause) -> None:
+        probe = self.harness.sql if clause.spoils_schema else None
+        try:
+            if not self._has_schema:
+                async with opened(self.harness) as store:
+                    await store.ensure_schema()
+                self._has_schema = True
+            await settled(self.harness.reset())
+            async with AsyncExitStack() as handles:
+                store = await handles.enter_async_context(opened(self.harness))
+                group = group_of(clause)
+                group.begin(self.harness, store, handles)
+                await clause.body(group)
+        finally:
+            if probe is not None:
+                self._has_schema = False
+                drop_tables(probe)
+
+
+def run_clause(harness: Harness, clause_id: str) -> None:
+    """Run one clause outside pytest's own round, and raise what it raises; for tests of mutant stores."""
+    cell = Cell(harness)
+    try:
+        cell.run(next(one for one in registered_clauses() if one.id == clause_id))
+    finally:
+        cell.close()
