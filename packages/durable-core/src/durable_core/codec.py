@@ -209,9 +209,12 @@ def _key(key: object, path: str) -> str:
         return _digits(key, f"{path} key")
     if isinstance(key, float):
         return _number(key, f"{path} key")
-    if isinstance(key, UUID):
-        return str(key)
-    raise NotJsonSerializable(f"{path} has the key {key!r}: keys must be text, numbers, bools, None or UUIDs")
+    text = _scalar(key, f"{path} key")
+    if text is None:
+        raise NotJsonSerializable(
+            f"{path} has the key {key!r}: keys must be text, numbers, bools, None, UUIDs, dates or times"
+        )
+    return text
 
 
 def _reduced(value: Any, path: str) -> Any:

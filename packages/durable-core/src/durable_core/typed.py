@@ -77,7 +77,7 @@ def _rebuild(kind: type, value: Any) -> Any:
     validate = getattr(kind, "model_validate_json", None)
     if validate is not None:
         return _validated(validate, value, kind.__name__)
-    if isinstance(value, kind):
+    if isinstance(value, typing.get_origin(kind) or kind):
         return value
     raise TypeError(f"{kind.__name__} is no dataclass, struct, model or JSON type")
 
