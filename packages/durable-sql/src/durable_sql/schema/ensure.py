@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from durable_core.errors import SchemaError, SchemaMissing, StoreContention, StoreError, StoreUnavailable
+from durable_core.errors import SchemaMismatch, SchemaMissing, StoreContention, StoreError, StoreUnavailable
 from durable_sql.schema.gate import is_current, write_marker
 from durable_sql.schema.hazards import Hazard
 from durable_sql.schema.layouts import layout_of
@@ -63,7 +63,7 @@ async def _tried(session: Session, *, retries: int) -> bool:
         if not retries:
             raise
         return False
-    except (SchemaError, StoreUnavailable):
+    except (SchemaMismatch, StoreUnavailable):
         raise
     except StoreError as error:
         left = await plan_schema(session)
@@ -82,8 +82,8 @@ async def _alone(session: Session) -> AsyncIterator[None]:
     if layout.connection_lock is None:
         ours = not session.in_transaction()
         async with session.transaction(read_committed=True):
-            if ours and layout.lock_patience is not None:
-                await session.fetch(Statement(layout.lock_patience))
+            for statement in layout.opening if ours else ():
+                await session.execute(Statement(statement))
             if layout.transaction_lock is not None:
                 await session.fetch(Statement(layout.transaction_lock))
             yield

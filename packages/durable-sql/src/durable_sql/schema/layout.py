@@ -45,8 +45,8 @@ class Layout:
     #: Rows (table_name, column_name, stored) for columns that hold values of another form than declared; or None.
     contents: Callable[[Mapping[str, LiveTable]], str] | None
 
-    #: Run first in a transaction of our own, so that waiting for others' locks ends in contention and not in silence.
-    lock_patience: str | None
+    #: Run first in a transaction of our own: see what others committed while we waited, and do not wait in silence.
+    opening: tuple[str, ...]
     #: Taken inside the transaction that makes the tables, and released by its end.
     transaction_lock: str | None
     #: Taken and released on one connection where DDL is not transactional.

@@ -30,7 +30,8 @@ def _found(names: Sequence[str]) -> str:
 def _glance(names: Sequence[str]) -> str:
     return (
         "SELECT current_setting('server_version_num') AS version, "
-        f"(SELECT COUNT(*) FROM unnest(ARRAY[{_found(names)}]) AS found WHERE found IS NOT NULL) AS tables"
+        f"(SELECT COUNT(*) FROM unnest(ARRAY[{_found(names)}]) AS found "
+        "WHERE has_table_privilege(found, 'SELECT')) AS tables"
     )
 
 
@@ -177,7 +178,7 @@ POSTGRES_LAYOUT: Final = Layout(
     columns=_columns,
     indexes=_indexes,
     contents=None,
-    lock_patience="SELECT set_config('lock_timeout', '10s', true)",
+    opening=("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET LOCAL lock_timeout = '10s'"),
     transaction_lock=f"SELECT pg_advisory_xact_lock({_LOCK_KEY})",
     connection_lock=None,
     now_ms="CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)",

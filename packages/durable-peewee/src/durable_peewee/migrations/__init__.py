@@ -1,0 +1,1 @@
+"""Scripts for `playhouse.migrations`, in the order of their numbers. One that was released never changes."""
