@@ -11,11 +11,15 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = ["AsyncioRuntime", "TaskBell", "TaskCrew"]
 
 _log = logging.getLogger("durable")
+
+#: Rounds of the loop that a result may need to reach its awaiter through tasks, groups and timeouts around it.
+_QUIET_ROUNDS: Final = 16
+_BUSY_LOOK_S: Final = 0.01
 
 
 class AsyncioRuntime:
@@ -45,6 +49,17 @@ class AsyncioRuntime:
     async def sleep(self, ms: int) -> None:
         """Suspend this task."""
         await asyncio.sleep(ms / 1000)
+
+    async def give_way(self, busy: Callable[[], bool]) -> None:
+        """Yield until *busy* has been false for a while: a task just resumed may be about to begin something."""
+        quiet = 0
+        while quiet < _QUIET_ROUNDS:
+            if busy():
+                quiet = 0
+                await asyncio.sleep(_BUSY_LOOK_S)
+            else:
+                quiet += 1
+                await asyncio.sleep(0)
 
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Await a coroutine function; run a plain one on a thread."""

@@ -42,6 +42,9 @@ class BlockingRuntime:
         """Block this thread."""
         time.sleep(ms / 1000)
 
+    async def give_way(self, busy: Callable[[], bool]) -> None:
+        """Nothing: this thread is the turn's only one."""
+
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call *function* in this thread; refuse what it returns if that is a coroutine."""
         result = function(*args, **kwargs)

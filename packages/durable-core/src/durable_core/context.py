@@ -48,7 +48,7 @@ class _Operations:
     def _perform(self, operation: Callable[..., Coroutine[Any, Any, Any]], *given: Any) -> Coroutine[Any, Any, Any]:
         place = calling_place()
         position = self._turn.history.take_position()
-        return self._turn.perform(operation(self._turn, position, place, *given), place)
+        return self._turn.perform(lambda: operation(self._turn, position, place, *given), place)
 
     def _sleep(self, duration: Duration) -> Coroutine[Any, Any, Any]:
         return self._perform(waits.sleep_until, self._turn.runtime.now_ms() + duration_ms(duration))

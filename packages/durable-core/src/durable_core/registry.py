@@ -70,8 +70,11 @@ class Workflow(Generic[I_contra, R_co]):
         self.body = body
         self.takes_input = _takes_input(body, where)
         self.result: TypedValue = return_type(body, where)
-        parameters = list(inspect.signature(body).parameters)
-        self.input: TypedValue = input_type(body, parameters[1], where) if self.takes_input else TypedValue(Any, where)
+        parameters = list(inspect.signature(body).parameters.values())
+        self.has_default = self.takes_input and parameters[1].default is not inspect.Parameter.empty
+        self.input: TypedValue = (
+            input_type(body, parameters[1].name, where) if self.takes_input else TypedValue(Any, where)
+        )
         self.__wrapped__ = body
         self.__doc__ = body.__doc__
 
@@ -126,7 +129,7 @@ class Registry:
         _refuse_generators(function, where)
         if not self._asynchronous and inspect.iscoroutinefunction(function):
             raise InvalidDefinition(f"{where} is an async def: make it a plain def, or use AsyncDurable")
-        if isinstance(retry.max_attempts, bool) or retry.max_attempts < 1:
+        if type(retry.max_attempts) is not int or retry.max_attempts < 1:
             raise InvalidDefinition(f"{where}: max_attempts must be 1 or more, got {retry.max_attempts!r}")
         if name in self._steps:
             raise InvalidDefinition(f"{where} is registered already; give one of the two another name=")

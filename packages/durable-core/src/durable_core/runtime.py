@@ -63,6 +63,12 @@ class Runtime(Protocol):
     async def sleep(self, ms: int) -> None:
         """Wait."""
 
+    async def give_way(self, busy: Callable[[], bool]) -> None:
+        """Let the other tasks of this loop go on: for a moment, and for as long as *busy* says that they work.
+
+        On threads nothing else could go on, so there it returns at once.
+        """
+
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run user code and return its result.
 

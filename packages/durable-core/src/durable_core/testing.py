@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from types import coroutine
+from typing import Any, Final
 
+from durable_core.blocking_runtime import BlockingRuntime
 from durable_core.durations import Duration, duration_ms
 
 __all__ = ["FakeRuntime"]
+
+_QUIET_ROUNDS: Final = 16
 
 
 class FakeRuntime:
@@ -53,8 +57,17 @@ class FakeRuntime:
         """Let the time pass at once."""
         self._now_ms += ms
 
+    async def give_way(self, busy: Callable[[], bool]) -> None:
+        """As the real runtimes do; no fake time passes."""
+        quiet = 0
+        while not self.blocking and quiet < _QUIET_ROUNDS:
+            quiet = 0 if busy() else quiet + 1
+            await _pause()
+
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call *function* here; await what it returns."""
+        """Call *function* here; await what it returns, or refuse it where the real runtime would."""
+        if self.blocking:
+            return await BlockingRuntime().call(function, *args, **kwargs)
         result = function(*args, **kwargs)
         return await result if inspect.isawaitable(result) else result
 
@@ -126,3 +139,9 @@ class FakeCrew:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+@coroutine
+def _pause() -> Generator[None, None, None]:
+    """Let every event loop take one more round."""
+    yield

@@ -105,18 +105,24 @@ class Advancer:
             result = workflow.body(self._open_context(turn), *arguments)
             if isinstance(result, Coroutine):
                 result = await result
-            if turn.over is None:
-                turn.history.check_finished()
-                return plain(result, f"what workflow {workflow.name!r} returned")
-        except ControlFlow:
-            raise
+        except Exception as error:
+            over = await turn.drain()
+            if over is None:
+                raise
+            raise _swallowed(over, workflow) from error
+        except BaseException as error:
+            if turn.over is None or not _is_control_flow(error):
+                raise
+            await turn.drain()
+            raise turn.over from error
+        over = await turn.drain()
+        if over is not None:
+            raise _swallowed(over, workflow)
+        try:
+            turn.history.check_finished()
         except NondeterminismError as error:
             raise Block(error) from error
-        except Exception as error:
-            if turn.over is None:
-                raise
-            raise _swallowed(turn.over, workflow) from error
-        raise _swallowed(turn.over, workflow)
+        return plain(result, f"what workflow {workflow.name!r} returned")
 
     async def _end(self, turn: Turn, patch: RunPatch) -> None:
         end = self._store.end_run if turn.left_waiter else self._store.update_run
@@ -128,19 +134,21 @@ class Advancer:
 
     async def _suspend(self, run: WorkflowRun, lease: Lease, suspended: Suspend) -> None:
         now = from_ms(self._runtime.now_ms())
+        if run.error is not None:
+            # What blocked the run before is over now; it would look blocked for as long as it sleeps.
+            await self._store.update_run(run.id, RunPatch(error=None), expect=_ours(lease))
         if not await self._store.suspend_run(run.id, lease.owner, suspended.wake_at_ms, now):
             _log.warning("run %r was cancelled or taken over while it went to sleep", run.id)
 
     async def _hand_over(self, run: WorkflowRun, lease: Lease) -> None:
         if lease.lost:
             return
-        await self._release(run, lease, RunPatch(status="pending"))
+        await self._release(run, lease, RunPatch(status="pending", error=None))
 
     async def _abort(self, run: WorkflowRun, lease: Lease, cause: StoreError) -> None:
         _log.warning("turn of run %r aborted: %s", run.id, cause)
         if not isinstance(cause, LeaseLost):
-            rest = RunPatch(status="suspended", wake_at_ms=self._runtime.now_ms() + self._options.blocked_ms)
-            await self._release(run, lease, rest)
+            await self._suspend(run, lease, Suspend(self._runtime.now_ms() + self._options.blocked_ms))
 
     async def _block(self, run: WorkflowRun, lease: Lease, cause: DurableError) -> None:
         _log.error("run %r is blocked: %s", run.id, cause)
@@ -164,12 +172,22 @@ def _input(run: WorkflowRun, workflow: Workflow[Any, Any]) -> tuple[Any, ...]:
             f"run {run.id!r}: the recorded input does not parse; repair durable_workflow_runs.input of that row, "
             "the run goes on by itself"
         )
-    return (workflow.input.rebuild(run.input),) if workflow.takes_input else ()
+    if not workflow.takes_input or (run.input is None and workflow.has_default):
+        return ()
+    return (workflow.input.rebuild(run.input),)
+
+
+def _is_control_flow(error: BaseException) -> bool:
+    # A task group wraps whatever its tasks raise.
+    return isinstance(error, ControlFlow) or (
+        isinstance(error, BaseExceptionGroup) and error.subgroup(ControlFlow) is not None
+    )
 
 
 def _swallowed(over: ControlFlow, workflow: Workflow[Any, Any]) -> SuspensionSwallowed:
     return SuspensionSwallowed(
         f"workflow {workflow.name!r} (defined at {defining_place(workflow.body)}) went on although its call at "
         f"{over.place} parks the run ({over}): something there catches BaseException. "
-        "Catch Exception, never BaseException or everything (bare except, contextlib.suppress(BaseException))"
+        "Catch Exception, never BaseException or everything (bare except, contextlib.suppress(BaseException), "
+        "return in a finally, asyncio.gather(return_exceptions=True))"
     )

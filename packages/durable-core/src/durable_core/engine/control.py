@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durable_core.errors import DurableError, StoreError
 
-__all__ = ["Abort", "Block", "ControlFlow", "HandOver", "Suspend"]
+__all__ = ["Abort", "Block", "ControlFlow", "HandOver", "Left", "Suspend"]
 
 
 class ControlFlow(BaseException):
@@ -23,6 +23,10 @@ class Suspend(ControlFlow):
 
 class HandOver(ControlFlow):
     """This worker is stopping: another one shall go on with the run at once."""
+
+
+class Left(ControlFlow):
+    """The body has ended while this operation was still under way."""
 
 
 class Abort(ControlFlow):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
-from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Suspend
+from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Left, Suspend
 from durable_core.engine.history import History
 from durable_core.engine.leases import Lease
 from durable_core.engine.options import EngineOptions
@@ -44,28 +44,62 @@ class Turn:
         self.over: ControlFlow | None = None
         self.left_waiter = False
         self._stopping = stopping
+        self._under_way = 0
+        self._resting = 0
+        self._wake_at_ms: int | None = None
 
-    async def perform(self, operation: Awaitable[T], place: str) -> T:
+    async def perform(self, operation: Callable[[], Awaitable[T]], place: str) -> T:
         """Await one operation of the body, and turn what the body must not catch into control flow.
 
         Once the turn is over every further operation ends it again, so that a ``finally`` in the body records nothing.
+        Control flow is raised only when no operation beside this one is at work (``asyncio.gather``): a step is not
+        cut off because its neighbour sleeps, and the neighbours of a sleeper get as far as they can in this turn.
         """
         if self.over is not None:
-            _close(operation)
             raise self.over
+        self._under_way += 1
         try:
-            return await operation
+            return await operation()
         except StoreError as error:
-            self._end(Abort(error), place, error)
+            await self._end(Abort(error), place, error)
         except (NondeterminismError, DamagedHistory) as error:
-            self._end(Block(error), place, error)
+            await self._end(Block(error), place, error)
+        except Suspend as suspended:
+            await self._park(suspended, place)
         except ControlFlow as control:
-            self._end(control, place, control.__cause__)
+            await self._end(control, place, control.__cause__)
+        finally:
+            self._under_way -= 1
 
-    def _end(self, control: ControlFlow, place: str, cause: BaseException | None) -> NoReturn:
-        control.place = place
-        self.over = control
-        raise control from cause
+    async def _park(self, suspended: Suspend, place: str) -> NoReturn:
+        wakes = (suspended.wake_at_ms, self._wake_at_ms)
+        self._wake_at_ms = min(wake for wake in wakes if wake is not None)
+        await self._rest(lambda: self.over is None and self._under_way > self._resting)
+        await self._end(Suspend(self._wake_at_ms), place, None)
+
+    async def _end(self, control: ControlFlow, place: str, cause: BaseException | None) -> NoReturn:
+        over = self.over
+        if over is None:
+            control.place = place
+            control.__cause__ = cause
+            self.over = over = control
+        await self._rest(lambda: self._under_way > self._resting)
+        raise over
+
+    async def _rest(self, busy: Callable[[], bool]) -> None:
+        self._resting += 1
+        try:
+            await self.runtime.give_way(busy)
+        finally:
+            self._resting -= 1
+
+    async def drain(self) -> ControlFlow | None:
+        """Wait for the operations that the body has left under way, and begin none; return what had ended the turn."""
+        over = self.over
+        if self._under_way:
+            self.over = over or Left()
+            await self.runtime.give_way(lambda: self._under_way > 0)
+        return over
 
     def check_may_begin(self) -> None:
         """Leave the body instead of beginning new work when this worker stops or has lost the run."""
@@ -124,9 +158,3 @@ class Turn:
             events=events,
             wake_at_ms=wake_at_ms,
         )
-
-
-def _close(operation: Awaitable[Any]) -> None:
-    close = getattr(operation, "close", None)
-    if close is not None:
-        close()
