@@ -234,7 +234,9 @@ class StateStore(Protocol):
         """Run *work* in one transaction: commit when it returns, roll back on any exception, cancellation included.
 
         Inside the application's open transaction it is a savepoint of that. Never retried, since *work* may have
-        effects elsewhere. A blocking store runs all of *work* on the calling thread.
+        effects elsewhere. What *work* raises passes as it is, but for a driver's error of the application's own
+        statements that means contention or a lost connection: `StoreContention`, `StoreUnavailable`. A blocking
+        store runs all of *work* on the calling thread.
         """
 
     async def list_runs(self, query: RunQuery) -> list[WorkflowRun]:

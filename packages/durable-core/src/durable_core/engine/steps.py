@@ -8,11 +8,11 @@ from inspect import isawaitable
 from typing import Any, Final, TypeVar
 
 from durable_core.codec import plain
-from durable_core.engine.control import ControlFlow
+from durable_core.engine.control import Abort, ControlFlow
 from durable_core.engine.failures import is_final, recorded_failure, step_failed
 from durable_core.engine.places import place_events
 from durable_core.engine.turn import Turn
-from durable_core.errors import InvalidDefinition, StepNotRegistered, StoreContention
+from durable_core.errors import InvalidDefinition, StepNotRegistered, StoreContention, StoreError
 from durable_core.instants import from_ms
 from durable_core.records import StepCheckpoint
 from durable_core.registry import RetryPolicy, Step
@@ -57,12 +57,9 @@ async def run_transaction(
     attempt = _Attempt(turn, seq, place, name, retry, result)
 
     async def work(tx: StoreTransaction) -> StepCheckpoint:
-        try:
-            value = body(*args, **kwargs)
-            value = await value if isawaitable(value) else value
-            checkpoint = attempt.completed(None, value)
-        except Exception as error:
-            raise _FailedInside(error) from error
+        value = body(*args, **kwargs)
+        value = await value if isawaitable(value) else value
+        checkpoint = attempt.completed(None, value)
         await tx.save_checkpoint(checkpoint, owner=turn.lease.owner)
         return checkpoint
 
@@ -72,12 +69,11 @@ async def run_transaction(
             tries += 1
             try:
                 return await turn.store.transaction(work)
-            except _FailedInside as failed:
-                raise failed.error from failed.error.__cause__
-            except StoreContention:
-                # The database rolled everything back because of others: no attempt of the user's has happened.
-                if tries == _CONTENTION_TRIES:
-                    raise
+            except StoreError as error:
+                # No attempt of the user's has failed. After contention nothing has happened at all; after a broken
+                # connection the commit may even stand, and only the next turn can tell: nothing may be recorded now.
+                if tries == _CONTENTION_TRIES or not isinstance(error, StoreContention):
+                    raise Abort(error) from error
             await turn.runtime.sleep(round(10 * tries * (0.5 + turn.runtime.chance())))
 
     async def keep(checkpoint: StepCheckpoint) -> None:
@@ -185,14 +181,6 @@ class _Attempt:
             events=_remembered(self._turn, self._place),
             **fields,
         )
-
-
-class _FailedInside(Exception):
-    """Carries an exception of the user's function out of the store's transaction, apart from the store's own."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 def _remembered(turn: Turn, place: str) -> list[dict[str, Any]]:
