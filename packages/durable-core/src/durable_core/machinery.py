@@ -11,7 +11,7 @@ from durable_core.engine.leases import Leases
 from durable_core.engine.options import EngineOptions
 from durable_core.engine.runs import Runs
 from durable_core.engine.turn import Turn
-from durable_core.errors import ConfigurationError, InvalidValue
+from durable_core.errors import BlockingStoreOnEventLoop, ConfigurationError, InvalidValue
 from durable_core.registry import Registry
 from durable_core.runtime import Runtime
 from durable_core.store import StateStore
@@ -32,6 +32,8 @@ class Machinery:
         asynchronous: bool,
         open_context: Callable[[Turn], Any],
     ) -> None:
+        if store.blocking != runtime.blocking:
+            raise _discord(store, runtime)
         self.store = store
         self.runtime = runtime
         self.options = options
@@ -49,7 +51,7 @@ class Machinery:
 
     def worker_loop(self, concurrency: int, namespace: str | None = None) -> WorkerLoop:
         """A new loop. Raises `ConfigurationError` when there is nothing that it could serve."""
-        if isinstance(concurrency, bool) or concurrency < 1:
+        if type(concurrency) is not int or concurrency < 1:
             raise InvalidValue(f"concurrency must be 1 or more, got {concurrency!r}")
         if not list(self.registry):
             raise ConfigurationError(
@@ -65,3 +67,12 @@ class Machinery:
             advancer=self._advancer,
             concurrency=concurrency,
         )
+
+
+def _discord(store: StateStore, runtime: Runtime) -> ConfigurationError:
+    name = type(store).__name__
+    if store.blocking:
+        return BlockingStoreOnEventLoop(
+            f"{name} blocks, and would stop every task of the event loop: use AsyncDurable(offload({name}(...)))"
+        )
+    return ConfigurationError(f"{name} really awaits, and {type(runtime).__name__} cannot: give it an async runtime")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from durable_core.durations import Duration, duration_ms
-from durable_core.engine.options import EngineOptions, StartOptions
+from durable_core.engine.options import EngineOptions, StartOptions, refuse_unknown
 from durable_core.registry import RetryPolicy
 
 __all__ = ["DurableOptions", "StartOptions", "StepOptions", "engine_options", "retry_policy"]
@@ -49,6 +49,7 @@ class StepOptions(TypedDict, total=False):
 
 def engine_options(options: DurableOptions) -> EngineOptions:
     """The engine's own options. Raises `InvalidDuration`, `ConfigurationError`."""
+    refuse_unknown(options, DurableOptions, "Durable")
     durations: tuple[tuple[str, Duration | None], ...] = (
         ("lease_ms", options.get("lease")),
         ("poll_ms", options.get("poll")),
@@ -67,7 +68,8 @@ def engine_options(options: DurableOptions) -> EngineOptions:
 
 
 def retry_policy(options: StepOptions) -> RetryPolicy:
-    """The step's retry policy. Raises `InvalidDuration`."""
+    """The step's retry policy. Raises `InvalidDuration`, `ConfigurationError`."""
+    refuse_unknown(options, StepOptions, "a step")
     defaults = RetryPolicy()
     backoff, max_backoff = options.get("backoff"), options.get("max_backoff")
     return RetryPolicy(

@@ -10,7 +10,7 @@ from durable_core.errors import ConfigurationError
 from durable_core.records import DEFAULT_NAMESPACE, AttributeValue
 from durable_core.validation import check_identifier
 
-__all__ = ["EngineOptions", "StartOptions"]
+__all__ = ["EngineOptions", "StartOptions", "refuse_unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,15 @@ class EngineOptions:
                 raise ConfigurationError(f"{name} must be more than 0, got {getattr(self, name)}")
         if self.max_recovery_attempts < 1:
             raise ConfigurationError("max_recovery_attempts must be at least 1, or no crashed run could ever go on")
+
+
+def refuse_unknown(given: Mapping[str, object], known: type, where: str) -> None:
+    """Raise `ConfigurationError` for an option that does not exist; a misspelt one must not be ignored in silence."""
+    unknown = sorted(set(given) - set(known.__annotations__))
+    if unknown:
+        raise ConfigurationError(
+            f"{where} has no option {', '.join(map(repr, unknown))}; it has {', '.join(sorted(known.__annotations__))}"
+        )
 
 
 class StartOptions(TypedDict, total=False):

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from durable_core.codec import plain
-from durable_core.engine.options import EngineOptions, StartOptions
+from durable_core.engine.options import EngineOptions, StartOptions, refuse_unknown
+from durable_core.engine.waits import check_token
 from durable_core.errors import (
     DamagedHistory,
+    InvalidValue,
     ResultTimeout,
     RunAlreadyExists,
     RunCancelled,
     RunDead,
     RunFailed,
     RunNotFound,
+    WorkflowNotRegistered,
 )
 from durable_core.instants import from_ms
 from durable_core.queries import RunQuery
@@ -69,19 +72,24 @@ class Runs:
         self, workflow: Workflow[Any, Any] | str, input: Any, version: str | None, options: StartOptions
     ) -> tuple[Workflow[Any, Any], str]:
         """Create the run, or find it there; return the workflow and the run's id. See `Durable.start`."""
-        workflow = (
-            self._registry.workflow(workflow, version)
-            if isinstance(workflow, str)
-            else self._registry.workflow(workflow.name, workflow.version)
-        )
+        refuse_unknown(options, StartOptions, "start()")
+        if not isinstance(workflow, str | Workflow):
+            raise WorkflowNotRegistered(
+                f"start() was given {workflow!r}, which is no registered workflow: put @durable.workflow() above its "
+                "definition, or give its name"
+            )
+        if isinstance(workflow, str):
+            workflow = self._registry.workflow(workflow, version)
+        else:
+            workflow = self._registry.workflow(workflow.name, workflow.version if version is None else version)
         now = from_ms(self._runtime.now_ms())
         run = WorkflowRun(
             id=check_identifier(options["id"] if "id" in options else self._runtime.new_id(), "run id"),
             workflow=workflow.name,
             workflow_version=workflow.version,
             status="pending",
-            input=plain(input, f"the input of workflow {workflow.name!r}") if input is not None else None,
-            tags=tuple(dict.fromkeys((*workflow.tags, *options.get("tags", ())))) or None,
+            input=_checked_input(workflow, input),
+            tags=_tags(workflow, options),
             search_attributes=dict(options.get("search_attributes", {})) or None,
             priority=options.get("priority"),
             namespace=self._options.namespace,
@@ -96,12 +104,19 @@ class Runs:
 
     async def _existing(self, wanted: WorkflowRun) -> Workflow[Any, Any]:
         there = await self.get(wanted.id)
-        if there.workflow != wanted.workflow:
-            raise RunAlreadyExists(
-                f"run id {wanted.id!r} belongs to a run of workflow {there.workflow!r}, not {wanted.workflow!r}: "
-                f"put the workflow into the id, e.g. {wanted.workflow + ':' + wanted.id!r}"
-            )
-        return self._registry.workflow(there.workflow)
+        for what, taken, ours in (
+            ("workflow", there.workflow, wanted.workflow),
+            ("namespace", there.namespace, wanted.namespace),
+        ):
+            if taken != ours:
+                raise RunAlreadyExists(
+                    f"run id {wanted.id!r} belongs to a run of {what} {taken!r}, not {ours!r}: "
+                    f"put the {what} into the id, e.g. {f'{ours}:{wanted.id}'!r}"
+                )
+        try:
+            return self._registry.workflow(there.workflow, there.workflow_version)
+        except WorkflowNotRegistered:
+            return self._registry.workflow(wanted.workflow, wanted.workflow_version)
 
     async def get(self, run_id: str) -> WorkflowRun:
         """The run. Raises `RunNotFound`."""
@@ -118,7 +133,7 @@ class Runs:
 
     async def signal(self, token: str, payload: Any) -> bool:
         """Deliver or buffer; tell whether a run was waiting. See `Durable.signal`."""
-        check_identifier(f"signal:{check_identifier(token, 'signal token')}", "signal token with its prefix 'signal:'")
+        check_token(token)
         value = plain(payload, f"the payload of signal {token!r}") if payload is not None else None
         await self.boot()
         waiter = await self._store.deliver_signal(token, value, from_ms(self._runtime.now_ms()))
@@ -156,6 +171,27 @@ class Runs:
             left_ms = look_ms if timeout_ms is None else min(look_ms, timeout_ms - waited_ms)
             await self._runtime.sleep(left_ms)
             look_ms = min(look_ms * 2, _LONGEST_LOOK_MS)
+
+
+def _tags(workflow: Workflow[Any, Any], options: StartOptions) -> tuple[str, ...] | None:
+    given = options.get("tags", ())
+    if isinstance(given, str):
+        raise InvalidValue(f"tags must be a sequence of str, got the str {given!r}: write [{given!r}]")
+    return tuple(dict.fromkeys((*workflow.tags, *given))) or None
+
+
+def _checked_input(workflow: Workflow[Any, Any], input: Any) -> Any:
+    """The plain form of *input*. Raises `InvalidValue` if the workflow could not read it: that run would be stuck."""
+    if input is None and (workflow.has_default or not workflow.takes_input):
+        return None
+    if not workflow.takes_input:
+        raise InvalidValue(f"{workflow!r} takes no input, but was given {input!r}: add a parameter to its function")
+    value = plain(input, f"the input of workflow {workflow.name!r}")
+    try:
+        workflow.input.rebuild(value)
+    except DamagedHistory as error:
+        raise InvalidValue(f"{workflow!r} cannot read this input: {error.__cause__}") from error
+    return value
 
 
 def _outcome(run: WorkflowRun) -> Any:

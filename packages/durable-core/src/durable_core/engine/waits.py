@@ -10,10 +10,16 @@ from durable_core.errors import SignalTimeout
 from durable_core.records import SignalWaiter, StepCheckpoint, StepError
 from durable_core.validation import check_identifier
 
-__all__ = ["TIMED_OUT", "sleep_until", "wait_for_signal"]
+__all__ = ["TIMED_OUT", "check_token", "sleep_until", "wait_for_signal"]
 
 #: The code of the failed checkpoint that a timed-out wait leaves, so that replay times out again.
 TIMED_OUT: Final = "signal_timeout"
+
+
+def check_token(token: str) -> None:
+    """Refuse a signal token that could not stand in the names of its two checkpoints."""
+    check_identifier(token, "signal token")
+    check_identifier(f"timeout:{token}", "signal token with its prefix 'timeout:'")
 
 
 async def sleep_until(turn: Turn, seq: int, place: str, wake_at_ms: int) -> None:
@@ -34,11 +40,10 @@ async def wait_for_signal(turn: Turn, seq: int, place: str, token: str, timeout_
     Takes the positions *seq* (its deadline) and *seq* + 1, timeout or not, so
     that adding a timeout later keeps old runs replayable.
     """
+    check_token(token)
     waiter = SignalWaiter(token=token, run_id=turn.run.id, seq=seq + 1)
     name = f"signal:{token}"
-    check_identifier(name, "signal token with its prefix 'signal:'")
     deadline_name = f"timeout:{token}"
-    check_identifier(deadline_name, "signal token with its prefix 'timeout:'")
     deadline = turn.recorded(seq, deadline_name, "sleep", place)
     recorded = turn.recorded(waiter.seq, name, "signal", place)
     if recorded is None:
