@@ -47,6 +47,7 @@ class WorkerLoop:
         self._advancer = advancer
         self._concurrency = concurrency
         self._bell: Bell = runtime.bell()
+        self._claims = [("pending", store.claim_runs), ("timers", store.claim_due_runs)]
         self._stopping = False
         self._next_recovery_ms = 0
 
@@ -66,11 +67,10 @@ class WorkerLoop:
         crew = self._runtime.crew(self._concurrency, self._store.connected)
         try:
             async with self._runtime.every(self._leases.renewal_ms, self._leases.renew_all):
-                async with self._store.connected():
-                    while not self._stopping:
-                        claimed = await self._round(crew, crew.free)
-                        if not claimed or not crew.free:
-                            await self._bell.wait(self._options.poll_ms)
+                while not self._stopping:
+                    await self._isolated("connection", self._serve(crew))
+                    if not self._stopping:
+                        await self._bell.wait(self._options.poll_ms)
                 if not await crew.join(self._options.grace_ms):
                     _log.warning(
                         "%d turns did not stop within %d ms; their runs come back when the leases end",
@@ -80,6 +80,13 @@ class WorkerLoop:
         finally:
             detach()
             await crew.close()
+
+    async def _serve(self, crew: Crew) -> None:
+        async with self._store.connected():
+            while not self._stopping:
+                claimed = await self._round(crew, crew.free)
+                if not claimed or not crew.free:
+                    await self._bell.wait(self._options.poll_ms)
 
     async def run_until_idle(self) -> int:
         """Take turns one after the other until nothing is due; return how many there were."""
@@ -120,7 +127,8 @@ class WorkerLoop:
         if now_ms >= self._next_recovery_ms:
             self._next_recovery_ms = now_ms + _RECOVERY_POLLS * self._options.poll_ms
             await self._isolated("recovery", recover_expired(self._store, self._runtime, self._options))
-        for phase, claim in (("timers", self._store.claim_due_runs), ("pending", self._store.claim_runs)):
+        self._claims.reverse()  # neither of them is always first, or a flood of the one would starve the other
+        for phase, claim in self._claims:
             if len(claimed) < free:
                 lease_until_ms, room = self._leases.until_ms(), free - len(claimed)
                 due = claim(owner, lease_until_ms, self._runtime.now_ms(), room, self._options.namespace)

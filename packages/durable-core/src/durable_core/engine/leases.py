@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from durable_core.errors import StoreError
 from durable_core.runtime import Runtime
 from durable_core.store import StateStore
 
@@ -64,7 +63,7 @@ class Leases:
             for lease in held:
                 try:
                     lease.lost = not await self._store.renew_run_lock(lease.run_id, lease.owner, self.until_ms())
-                except StoreError as error:
+                except Exception as error:  # noqa: BLE001 - one run's renewal must not cost the others theirs
                     _log.warning("could not renew the lease on run %r: %s", lease.run_id, error)
                 if lease.lost and lease in self._held:
                     _log.warning("run %r was taken over or cancelled; its turn stops at its next call", lease.run_id)
