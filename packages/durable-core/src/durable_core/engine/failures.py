@@ -23,7 +23,7 @@ def is_final(error: BaseException) -> bool:
 def recorded_failure(error: BaseException, *, retryable: bool | None = None) -> StepError:
     """*error* as history keeps it: message, code, traceback."""
     code = getattr(error, "code", None)
-    message = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", str(error) or type(error).__name__)
+    message = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", _text(error) or type(error).__name__)
     stack = "".join(traceback.format_exception(error))
     return StepError(
         message=message,
@@ -31,6 +31,13 @@ def recorded_failure(error: BaseException, *, retryable: bool | None = None) -> 
         retryable=retryable,
         stack=_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", stack[-_MAX_STACK:]),
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot be printed must still be recorded
+        return ""
 
 
 def step_failed(step: str, error: StepError | None, attempts: int) -> StepFailed:

@@ -44,10 +44,11 @@ class History:
                 "The workflow's code changed, or decides by something that is not replayed. Restore the order of its "
                 "calls, or register the change under a new version; the run goes on by itself when the code fits again"
             )
-        if "output" in recorded.decode_errors and recorded.status == "completed":
+        needed = "error" if recorded.status == "failed" else "output"
+        if needed in recorded.decode_errors:
             raise DamagedHistory(
-                f"run {self._run.id!r}, position {seq} ({name!r}): the recorded output does not parse; "
-                "repair durable_step_checkpoints.output of that row, the run goes on by itself"
+                f"run {self._run.id!r}, position {seq} ({name!r}): the recorded {needed} does not parse; "
+                f"repair durable_step_checkpoints.{needed} of that row, the run goes on by itself"
             )
         return recorded
 

@@ -30,7 +30,7 @@ async def recover_expired(store: StateStore, runtime: Runtime, options: EngineOp
         guard = Guard(statuses=("running",), owner=run.locked_by, lease_expired_ms=now_ms)
         attempts = (run.recovery_attempts or 0) + 1
         if attempts > options.max_recovery_attempts:
-            await _declare_dead(store, runtime, run, guard)
+            await _declare_dead(store, runtime, run, guard, attempts)
             continue
         patch = RunPatch(
             status="pending",
@@ -45,10 +45,10 @@ async def recover_expired(store: StateStore, runtime: Runtime, options: EngineOp
     return recovered
 
 
-async def _declare_dead(store: StateStore, runtime: Runtime, run: WorkflowRun, guard: Guard) -> None:
+async def _declare_dead(store: StateStore, runtime: Runtime, run: WorkflowRun, guard: Guard, deaths: int) -> None:
     error = StepError(
         message=(
-            f"{run.recovery_attempts} processes in a row died with this run: something in it kills them "
+            f"{deaths} processes in a row died with this run: something in it kills them "
             "(memory, a crash in native code, os._exit). Find the step after the last checkpoint"
         ),
         code="max_recovery_attempts",
