@@ -126,7 +126,7 @@ def read_tags(text: str | None) -> tuple[str, ...]:
     """The tags in *text*; none where it is damaged."""
     try:
         return () if text is None else _read_tags(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
 
 

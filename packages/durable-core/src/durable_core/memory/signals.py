@@ -89,15 +89,13 @@ class Signals:
             self.remove_waiter(waiter)
             return self._rows.checkpoint(delivered)
         standing = self._tables.waiters.get(waiter.token)
-        foreign = standing is not None and standing.run_id != waiter.run_id
-        if standing is not None and foreign and self._live(standing.run_id) is not None:
+        if standing is not None and standing.run_id != waiter.run_id and self._live(standing.run_id) is not None:
             raise SignalTokenInUse(waiter.token, standing.run_id)
         buffered = self._take_oldest(waiter.token)
         if buffered is None:
             self._tables.waiters.put(waiter_to_row(waiter))
             return None
-        if not foreign:
-            self._tables.waiters.remove(waiter.token)
+        self._tables.waiters.remove(waiter.token)
         return self._save(waiter, buffered.payload, at)
 
     def _save(self, waiter: SignalWaiter, text: str | None, at: datetime) -> StepCheckpoint:
