@@ -80,6 +80,7 @@ def _column(row: Row) -> LiveColumn:
         default=_maybe_text(row["column_default"]),
         collation=_maybe_text(row["collation"]),
         generated=bool(row["generated"]),
+        declaration=_maybe_text(row["declaration"]),
     )
 
 

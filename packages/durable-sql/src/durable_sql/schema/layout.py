@@ -38,7 +38,7 @@ class Layout:
 
     #: One row (version, tables): the server's version and how many of the named tables are there; never fails.
     glance: Callable[[Sequence[str]], str]
-    #: Rows (table_name, column_name, column_type, nullable, column_default, collation, generated, engine), in order.
+    #: Rows (table_name, column_name, column_type, nullable, column_default, collation, generated, declaration, engine).
     columns: Callable[[Sequence[str]], str]
     #: Rows (table_name, index_name, is_unique, is_primary, plain, column_name), by index and position.
     indexes: Callable[[Sequence[str]], str]

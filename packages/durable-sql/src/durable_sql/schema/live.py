@@ -13,7 +13,10 @@ _SIZE = re.compile(r"\s*\((\d+)[^)]*\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveColumn:
-    """A column as it is. *type* is the database's own spelling; *stored* the kind of value found in it, if odd."""
+    """A column as it is. *type* is the database's own spelling; *stored* the kind of value found in it, if odd.
+
+    *declaration* is the table's own CREATE statement, where the catalogue does not tell collations (SQLite).
+    """
 
     name: str
     type: str
@@ -22,6 +25,7 @@ class LiveColumn:
     collation: str | None = None
     generated: bool = False
     stored: str | None = None
+    declaration: str | None = None
 
     @property
     def demanding(self) -> bool:

@@ -35,7 +35,8 @@ def _columns(names: Sequence[str]) -> str:
     return (
         "SELECT c.table_name AS table_name, c.column_name AS column_name, c.column_type AS column_type, "
         "c.is_nullable = 'YES' AS nullable, c.column_default AS column_default, c.collation_name AS collation, "
-        "INSTR(c.extra, 'auto_increment') > 0 OR INSTR(c.extra, ' GENERATED') > 0 AS `generated`, t.engine AS engine "
+        "INSTR(c.extra, 'auto_increment') > 0 OR INSTR(c.extra, ' GENERATED') > 0 AS `generated`, "
+        "NULL AS declaration, t.engine AS engine "
         "FROM information_schema.columns c JOIN information_schema.tables t "
         "ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
         f"WHERE c.table_schema = DATABASE() AND c.table_name IN ({literals(*names)}) "

@@ -41,7 +41,7 @@ def _columns(names: Sequence[str]) -> str:
         "format_type(a.atttypid, a.atttypmod) AS column_type, NOT a.attnotnull AS nullable, "
         "pg_get_expr(d.adbin, d.adrelid) AS column_default, "
         "CASE WHEN o.collisdeterministic THEN o.collname ELSE 'nondeterministic ' || o.collname END AS collation, "
-        "a.attidentity <> '' OR a.attgenerated <> '' AS generated, NULL AS engine "
+        "a.attidentity <> '' OR a.attgenerated <> '' AS generated, NULL AS declaration, NULL AS engine "
         "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
         "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
         "LEFT JOIN pg_collation o ON o.oid = a.attcollation "

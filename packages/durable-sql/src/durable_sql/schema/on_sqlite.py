@@ -29,7 +29,7 @@ def _columns(names: Sequence[str]) -> str:
     return (
         "SELECT m.name AS table_name, c.name AS column_name, c.type AS column_type, "
         'c."notnull" = 0 AS nullable, c.dflt_value AS column_default, NULL AS collation, '
-        "c.pk = 1 AND lower(c.type) = 'integer' AS generated, NULL AS engine "
+        "c.pk = 1 AND lower(c.type) = 'integer' AS generated, m.sql AS declaration, NULL AS engine "
         "FROM sqlite_master m JOIN pragma_table_info(m.name) c "
         f"WHERE m.type = 'table' AND m.name IN ({literals(*names)}) ORDER BY m.name, c.cid"
     )
@@ -78,6 +78,11 @@ def _affinity(declared: str) -> str:
 
 
 def _complaint(column: Column, live: LiveColumn) -> str | None:
+    collation = re.search(
+        rf"""["`[]?\b{live.name}\b[^,]*?\bCOLLATE\s+["`[]?(\w+)""", live.declaration or "", re.IGNORECASE
+    )
+    if collation is not None and collation[1].upper() != "BINARY":
+        return f"has the collation {collation[1]}, which takes different texts for one"
     return _COMPLAINTS[column.kind](live, _affinity(live.type))
 
 
