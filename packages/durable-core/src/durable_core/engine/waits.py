@@ -6,14 +6,16 @@ from typing import Any, Final
 
 from durable_core.engine.places import place_events
 from durable_core.engine.turn import Turn
-from durable_core.errors import SignalTimeout
+from durable_core.errors import DurableError, SignalTimeout, SignalTokenInUse
 from durable_core.records import SignalWaiter, StepCheckpoint, StepError
 from durable_core.validation import check_identifier
 
-__all__ = ["TIMED_OUT", "check_token", "sleep_until", "wait_for_signal"]
+__all__ = ["TIMED_OUT", "TOKEN_IN_USE", "check_token", "sleep_until", "wait_for_signal"]
 
 #: The code of the failed checkpoint that a timed-out wait leaves, so that replay times out again.
 TIMED_OUT: Final = "signal_timeout"
+#: The same for a wait on a token that another run was waiting for; its output is that run's id.
+TOKEN_IN_USE: Final = "signal_token_in_use"
 
 
 def check_token(token: str) -> None:
@@ -53,12 +55,22 @@ async def wait_for_signal(turn: Turn, seq: int, place: str, token: str, timeout_
             await turn.save(deadline)
         recorded = await _receive(turn, waiter, None if deadline is None else deadline.wake_at_ms, place)
     if recorded.status == "failed":
-        raise SignalTimeout(token)
+        raise _failure(token, recorded)
     return recorded.output
 
 
+def _failure(token: str, recorded: StepCheckpoint) -> DurableError:
+    if recorded.error is not None and recorded.error.code == TOKEN_IN_USE:
+        return SignalTokenInUse(token, str(recorded.output))
+    return SignalTimeout(token)
+
+
 async def _receive(turn: Turn, waiter: SignalWaiter, deadline_ms: int | None, place: str) -> StepCheckpoint:
-    received = await turn.store.consume_buffered_signal(waiter, turn.now(), owner=turn.lease.owner)
+    try:
+        received = await turn.store.consume_buffered_signal(waiter, turn.now(), owner=turn.lease.owner)
+    except SignalTokenInUse as taken:
+        # Recorded, because the body may go on from here, and a replay may find the token free.
+        return await _refuse(turn, waiter, place, str(taken), TOKEN_IN_USE, output=taken.run_id)
     if received is None and deadline_ms is not None and deadline_ms <= turn.runtime.now_ms():
         received = await _time_out(turn, waiter, place)
     if received is None:
@@ -75,10 +87,20 @@ async def _time_out(turn: Turn, waiter: SignalWaiter, place: str) -> StepCheckpo
         delivered = await turn.store.get_checkpoint(waiter.run_id, waiter.seq)
         if delivered is not None:
             return delivered
-    late = StepError(message=f"no signal {waiter.token!r} arrived in time", code=TIMED_OUT, retryable=False)
-    events = place_events(place, turn.runtime.now_ms())
+    return await _refuse(turn, waiter, place, f"no signal {waiter.token!r} arrived in time", TIMED_OUT)
+
+
+async def _refuse(
+    turn: Turn, waiter: SignalWaiter, place: str, message: str, code: str, output: Any = None
+) -> StepCheckpoint:
     checkpoint = turn.checkpoint(
-        waiter.seq, f"signal:{waiter.token}", "signal", status="failed", error=late, events=events
+        waiter.seq,
+        f"signal:{waiter.token}",
+        "signal",
+        status="failed",
+        output=output,
+        error=StepError(message=message, code=code, retryable=False),
+        events=place_events(place, turn.runtime.now_ms()),
     )
     await turn.save(checkpoint)
     return checkpoint
