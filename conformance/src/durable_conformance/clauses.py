@@ -20,7 +20,7 @@ __all__ = ["Clause", "Need", "clause", "registered_clauses"]
 # Here because the package imports this module before any clause, so that asserts in clauses explain themselves.
 pytest.register_assert_rewrite("durable_conformance.contract")
 
-Body = Callable[[Any], Coroutine[Any, Any, None]]
+_Body = Callable[[Any], Coroutine[Any, Any, None]]
 
 _ID: Final = re.compile(r"[A-Z]+-\d\d")
 _registered: Final[dict[str, Clause]] = {}
@@ -56,7 +56,7 @@ class Clause:
     id: str
     promise: str
     test: str
-    body: Body = field(repr=False)
+    body: _Body = field(repr=False)
     needs: tuple[Need, ...] = ()
     spoils_schema: bool = False
 
@@ -67,13 +67,13 @@ class Clause:
 
 def clause(
     id: str, promise: str, *, needs: tuple[Need, ...] = (), spoils_schema: bool = False
-) -> Callable[[Body], Callable[..., None]]:
+) -> Callable[[_Body], Callable[..., None]]:
     """Make an ``async def`` method of a `ClauseGroup` the clause *id*: a pytest test in the store's colour.
 
     An id is given once and never again, even when its clause goes: reports and gap lists quote it.
     """
 
-    def make(body: Body) -> Callable[..., None]:
+    def make(body: _Body) -> Callable[..., None]:
         made = Clause(id, promise, body.__name__, body, needs, spoils_schema)
         if not _ID.fullmatch(id) or id in _registered:
             raise ValueError(f"{body.__qualname__}: {id!r} is taken, or is not of the form LEASE-04")

@@ -26,10 +26,10 @@ __all__ = ["Crew", "Racer", "expect_connections", "racing"]
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-ROUNDS: Final = 50
-FEWEST_ROUNDS: Final = 8
+_ROUNDS: Final = 50
+_FEWEST_ROUNDS: Final = 8
 #: A slow disk ends the rounds early rather than the patience of whoever runs the suite.
-LONGEST_S: Final = 2.0
+_LONGEST_S: Final = 1.0
 _STUCK_S: Final = 60.0
 _EAGER_SWITCH_S: Final = 1e-5
 
@@ -53,11 +53,11 @@ class Crew:
         self.size = size
         self._start = start
 
-    def rounds(self, most: int = ROUNDS) -> Iterator[int]:
+    def rounds(self, most: int = _ROUNDS) -> Iterator[int]:
         """Count rounds from 0: *most* of them, fewer when the time is up."""
-        ends = time.monotonic() + LONGEST_S
+        ends = time.monotonic() + _LONGEST_S
         for number in range(most):
-            if number >= FEWEST_ROUNDS and time.monotonic() > ends:
+            if number >= _FEWEST_ROUNDS and time.monotonic() > ends:
                 return
             yield number
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from durable_conformance.clauses import Clause
@@ -44,9 +45,16 @@ class ClauseGroup:
         """Another handle on the same database, as another process would have; closed when the clause ends."""
         return await self._handles.enter_async_context(opened(self._cell_harness))
 
-    def racers(self, size: int) -> AbstractAsyncContextManager[Crew]:
+    @asynccontextmanager
+    async def racers(self, size: int) -> AsyncIterator[Crew]:
         """*size* handles that can do something at the same moment: ``async with self.racers(4) as crew``."""
-        return racing(self._cell_harness, size)
+        await self.connect()
+        async with racing(self._cell_harness, size) as crew:
+            yield crew
+
+    async def connect(self) -> None:
+        """Make sure that the first handle has its connection, before connections are counted."""
+        await self.store.get_run("nobody")
 
     def expect_connections(self, before: int) -> None:
         """Raise unless the database has no more open connections than *before*."""

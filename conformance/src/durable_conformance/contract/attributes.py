@@ -15,9 +15,9 @@ from durable_core.records import AttributeValue, RunPatch
 
 __all__ = ["AttributeClauses"]
 
-Op = Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+_Op = Literal["eq", "ne", "gt", "gte", "lt", "lte"]
 
-_OPS: tuple[Op, ...] = ("eq", "ne", "gt", "gte", "lt", "lte")
+_OPS: tuple[_Op, ...] = ("eq", "ne", "gt", "gte", "lt", "lte")
 #: In the order of their code points, which is neither a dictionary's nor that of UTF-16.
 _TEXTS = ("", "0", "10", "9", "A", "B", "Z", "a", "aa", "b", "z", "é", "ｔ", "\uffee", "🙂")
 _NUMBERS = (-1e308, -1.5, -1, -1e-7, 0, 1e-7, 0.1, 0.30000000000000004, 1, 16777217, 2**53 - 1, 1e308)
@@ -189,20 +189,20 @@ class AttributeClauses(ClauseGroup):
         for index, value in enumerate(values):
             await self._create(f"{index:02}", v=value)
 
-    async def _each(self, key: str, value: AttributeValue) -> dict[Op, list[str]]:
+    async def _each(self, key: str, value: AttributeValue) -> dict[_Op, list[str]]:
         return {op: await self._found(key, op, value) for op in _OPS}
 
     async def _create(self, run_id: str, **attributes: Any) -> None:
         await self.store.create_run(a_run(run_id, search_attributes=attributes))
 
-    async def _found(self, key: str, op: Op, value: AttributeValue) -> list[str]:
+    async def _found(self, key: str, op: _Op, value: AttributeValue) -> list[str]:
         return await self._all(AttributeFilter(key=key, op=op, value=value))
 
     async def _all(self, *filters: AttributeFilter) -> list[str]:
         return sorted(ids(await self.store.list_runs(RunQuery(attributes=filters))))
 
 
-def _expected(index: int, count: int) -> dict[Op, list[str]]:
+def _expected(index: int, count: int) -> dict[_Op, list[str]]:
     names = [f"{number:02}" for number in range(count)]
     return {
         "eq": [names[index]],

@@ -17,10 +17,10 @@ from durable_core.store import StateStore
 
 __all__ = ["IdentifierClauses"]
 
-Write = Callable[[StateStore, Any], Awaitable[object]]
+_Write = Callable[[StateStore, Any], Awaitable[object]]
 
 #: Every way in which an identifier can enter the tables.
-_WRITES: dict[str, Write] = {
+_WRITES: dict[str, _Write] = {
     "run id": lambda store, it: store.create_run(a_run(it)),
     "run workflow": lambda store, it: store.create_run(a_run("new", workflow=it)),
     "run version": lambda store, it: store.create_run(a_run("new", workflow_version=it)),

@@ -11,7 +11,7 @@ import pytest
 from durable_conformance.clauses import Need, clause
 from durable_conformance.group import ClauseGroup
 from durable_conformance.samples import a_full_checkpoint, a_full_run, a_run, a_waiter
-from durable_conformance.tables import COLUMNS, columns_of, drop_tables, indexes_of, tables_there
+from durable_conformance.tables import COLUMNS, columns_of, drop_tables, forget_marker, indexes_of, tables_there
 from durable_core.errors import SchemaMismatch, SchemaMissing
 from durable_core.queries import RunQuery
 from durable_core.store import StateStore
@@ -71,6 +71,7 @@ class SchemaClauses(ClauseGroup):
         for table, columns in _HEALED.items():
             for column in columns:
                 self.sql.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        forget_marker(self.sql)
         store = await self.open()
         await store.ensure_schema()
         for table, columns in _HEALED.items():
@@ -90,6 +91,7 @@ class SchemaClauses(ClauseGroup):
                 on = " ON durable_workflow_runs" if self.sql.dialect == "mysql" else ""
                 self.sql.execute(f"DROP INDEX {index}{on}")
         self.sql.execute("ALTER TABLE durable_workflow_runs DROP COLUMN namespace")
+        forget_marker(self.sql)
         store = await self.open()
         await store.ensure_schema()
         run = await store.get_run("r1")
@@ -122,6 +124,7 @@ class SchemaClauses(ClauseGroup):
         for index in indexes_of(self.sql, table):
             self.sql.execute(f"DROP INDEX {index}{on}")
         self.sql.execute(f"CREATE INDEX somebody_elses_idx ON {table} (token)")
+        forget_marker(self.sql)
         await (await self.open()).ensure_schema()
         assert indexes_of(self.sql, table) == {"somebody_elses_idx"}
 
@@ -130,18 +133,25 @@ class SchemaClauses(ClauseGroup):
     )
     async def test_other_things_are_left_alone(self) -> None:
         self.sql.execute("DROP TABLE IF EXISTS durable_of_somebody")
+        if has_marker := "durable_schema_meta" in tables_there(self.sql):
+            self.sql.execute("DELETE FROM durable_schema_meta WHERE id = 'durable'")
+            self.sql.execute("INSERT INTO durable_schema_meta (id, fingerprint, applied_at) VALUES ('durable', 'f', 1)")
         self.sql.execute("CREATE TABLE durable_of_somebody (id integer PRIMARY KEY, origin varchar(20))")
         self.sql.execute("ALTER TABLE durable_workflow_runs ADD COLUMN extra varchar(20) DEFAULT 'mine'")
         self.sql.execute("CREATE INDEX extra_idx ON durable_workflow_runs (extra)")
         self.sql.execute("ALTER TABLE durable_signal_waiters DROP COLUMN parallel_group")
         theirs = columns_of(self.sql, "durable_of_somebody")
         extra = columns_of(self.sql, "durable_workflow_runs")["extra"]
+        forget_marker(self.sql)
         store = await self.open()
         await store.ensure_schema()
         await store.verify_schema()
         assert columns_of(self.sql, "durable_of_somebody") == theirs
         assert columns_of(self.sql, "durable_workflow_runs")["extra"] == extra
         assert "extra_idx" in indexes_of(self.sql, "durable_workflow_runs")
+        if has_marker:
+            node = self.sql.execute("SELECT fingerprint, applied_at FROM durable_schema_meta WHERE id = 'durable'")
+            assert [tuple(row) for row in node] == [("f", 1)], "the Node library's own marker"
         await self._expect_that_it_works(store)
         self.sql.execute("DROP TABLE durable_of_somebody")
 
@@ -235,7 +245,7 @@ class SchemaClauses(ClauseGroup):
     )
     async def test_ensuring_at_once(self) -> None:
         async with self.racers(4) as crew:
-            for _ in crew.rounds(8):
+            for _ in crew.rounds(4):
                 drop_tables(self.sql)
                 await crew.together(lambda store, _number: store.ensure_schema())
                 await self._expect_that_it_works(self.store)
@@ -258,6 +268,7 @@ class SchemaClauses(ClauseGroup):
 
     async def _expect_mismatch_and_mend(self, table: str, column: str, *, mends: bool = True) -> None:
         before = columns_of(self.sql, table)
+        forget_marker(self.sql)
         with pytest.raises(SchemaMismatch, match=column):
             await (await self.open()).ensure_schema()
         with pytest.raises(SchemaMismatch, match=column) as caught:

@@ -154,6 +154,7 @@ class TransactionClauses(ClauseGroup):
     @clause("TX-08", "A handle works without a kept connection, within one, and again after it; none stays open.")
     async def test_connections_come_and_go(self) -> None:
         harness = self._cell_harness
+        await self.connect()
         before = harness.open_connections()
         store = await settled(harness.open())
         assert await store.create_run(a_run("r1")) is True
