@@ -64,8 +64,9 @@ class Runs:
 
     async def end(self, run_id: str, patch: RunPatch, expect: Guard) -> bool:
         """`StateStore.end_run`."""
-        # The run first, then its waiters: whoever holds both takes them in this order.
+        check_identifier(run_id, "run id")
         async with self._session.transaction(read_committed=True):
+            await self._lock_waiters(run_id)
             if not await self.update(run_id, patch, expect):
                 return False
             await self._session.execute(signals.delete_waiters_of_run(self._session.dialect, run_id))
@@ -81,9 +82,14 @@ class Runs:
         """`StateStore.delete_run`."""
         check_identifier(run_id, "run id")
         async with self._session.transaction(read_committed=True):
+            await self._lock_waiters(run_id)
             await self._session.execute(runs.delete_run(self._session.dialect, run_id))
             for statement in runs.delete_parts_of_runs(self._session.dialect, [run_id]):
                 await self._session.execute(statement)
+
+    async def _lock_waiters(self, run_id: str) -> None:
+        # Before the run's own row, as the deliveries do, so that neither waits for the other in a circle.
+        await self._session.fetch(signals.lock_waiters_of_run(self._session.dialect, run_id))
 
     async def _insert(self, row: Mapping[str, Any]) -> bool:
         try:

@@ -1,8 +1,8 @@
 """Signals: who waits for a token, what was sent before anybody did, and the two deliveries that join them.
 
 Both deliveries take the token's key in the waiters table and hold it until they commit, whether anybody waits or not:
-that is what serialises them, at every isolation level. Whoever holds several rows took them in one order: runs, then
-waiters, then buffered signals.
+that is what serialises them, at every isolation level. Whoever locks several rows takes them in one order, so that
+nobody waits in a circle: waiters, then runs, then checkpoints and buffered signals.
 """
 
 from __future__ import annotations
@@ -77,15 +77,9 @@ class Signals:
         at = to_utc(now, "now")
         dialect = self._session.dialect
         async with self._session.transaction(read_committed=True):
-            # A look without locks tells which run to lock before the token; what it saw is asked again below.
-            found = await self._session.fetch(signals.find_waiter(dialect, token))
-            likely = found[0]["run_id"] if found else None
-            alive = likely is not None and await self._is_live(likely, lock=True)
             standing = await self._claim({"token": token, **signals.NOBODY})
             await self._session.execute(signals.delete_waiter(dialect, token))
-            if standing.run_id not in (likely, signals.NOBODY["run_id"]):
-                alive = await self._is_live(standing.run_id, lock=True)
-            if standing.run_id == signals.NOBODY["run_id"] or not alive:
+            if standing.run_id == signals.NOBODY["run_id"] or not await self._is_live(standing.run_id, lock=True):
                 await self._session.execute(signals.buffer_signal(dialect, token, text))
                 return None
             await self._save(standing, text, at)
@@ -101,14 +95,15 @@ class Signals:
         check_checkpoint(StepCheckpoint.of_signal(waiter, None, at))
         dialect = self._session.dialect
         async with self._session.transaction(read_committed=True):
+            standing = await self._claim(waiter_row(waiter))
             if not await self._session.fetch(checkpoints.check_fence(dialect, waiter.run_id, owner)):
                 raise LeaseLost(waiter.run_id, owner)
-            delivered = await self._session.fetch(checkpoints.lock_checkpoint(dialect, waiter.run_id, waiter.seq))
-            if delivered and delivered[0]["status"] == "completed":
-                return self._rows.checkpoint(delivered[0])
-            standing = await self._claim(waiter_row(waiter))
             if standing.run_id != waiter.run_id and await self._is_live(standing.run_id, lock=False):
                 raise SignalTokenInUse(waiter.token, standing.run_id)
+            delivered = await self._session.fetch(checkpoints.lock_checkpoint(dialect, waiter.run_id, waiter.seq))
+            if delivered and delivered[0]["status"] == "completed":
+                await self._session.execute(signals.delete_waiter(dialect, waiter.token))
+                return self._rows.checkpoint(delivered[0])
             buffered = await self._take_oldest(waiter.token, wait=True)
             if buffered is not None:
                 await self._session.execute(signals.delete_waiter(dialect, waiter.token))

@@ -12,8 +12,8 @@ from durable_sql.session import Statement
 from durable_sql.statements.binding import columns_of, insert, statement
 
 __all__ = ["NOBODY", "buffer_signal", "claim_token", "claim_token_returning", "delete_signal", "delete_waiter"]
-__all__ += ["delete_waiters_of_run", "find_waiter", "list_waiters", "lock_signal", "lock_waiter", "make_due"]
-__all__ += ["put_waiter", "remove_waiter", "take_signal_returning", "take_waiter_returning"]
+__all__ += ["delete_waiters_of_run", "list_waiters", "lock_signal", "lock_waiter", "lock_waiters_of_run"]
+__all__ += ["make_due", "put_waiter", "remove_waiter", "take_signal_returning", "take_waiter_returning"]
 
 #: The waiter that stands for "this token is being delivered to"; no other transaction ever sees it.
 NOBODY: Final = {"run_id": "", "seq": 0, "parallel_group": None}
@@ -39,14 +39,17 @@ def claim_token_returning(dialect: Dialect, row: Mapping[str, Any]) -> Statement
     return Statement(f"{claim.sql} RETURNING {columns_of(dialect, WAITERS.column_names)}", claim.params)
 
 
-def find_waiter(dialect: Dialect, token: str) -> Statement:
-    """Who waits, nothing locked."""
-    return _waiter(dialect, token, "")
-
-
 def lock_waiter(dialect: Dialect, token: str) -> Statement:
     """Who waits, which stays so until this transaction ends."""
-    return _waiter(dialect, token, dialect.for_update)
+    columns = columns_of(dialect, WAITERS.column_names)
+    sql = f"SELECT {columns} FROM {_WAITERS} WHERE token = :token{dialect.for_update}"
+    return statement(dialect, sql, {"token": token})
+
+
+def lock_waiters_of_run(dialect: Dialect, run_id: str) -> Statement:
+    """The tokens on which the run waits, which stay so until this transaction ends."""
+    sql = f"SELECT token FROM {_WAITERS} WHERE run_id = :run_id ORDER BY token{dialect.for_update}"
+    return statement(dialect, sql, {"run_id": run_id})
 
 
 def take_waiter_returning(dialect: Dialect, token: str) -> Statement:
@@ -111,8 +114,3 @@ def make_due(dialect: Dialect, run_id: str, now: datetime) -> Statement:
     sql = f"UPDATE {RUNS.name} SET wake_at = :now WHERE id = :id AND status IN (:suspended, :running)"
     params = {"now": dialect.encode_instant(now), "id": run_id, "suspended": "suspended", "running": "running"}
     return statement(dialect, sql, params)
-
-
-def _waiter(dialect: Dialect, token: str, locking: str) -> Statement:
-    columns = columns_of(dialect, WAITERS.column_names)
-    return statement(dialect, f"SELECT {columns} FROM {_WAITERS} WHERE token = :token{locking}", {"token": token})
