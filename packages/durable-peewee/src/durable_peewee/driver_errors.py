@@ -14,7 +14,7 @@ from durable_core.errors import SchemaMissing, StoreContention, StoreError, Stor
 from durable_sql.dialect import Dialect
 from durable_sql.session import DuplicateKey
 
-__all__ = ["translated"]
+__all__ = ["passing_trouble", "translated"]
 
 _Kind = Callable[[str], StoreError]
 
@@ -58,9 +58,20 @@ def translated(dialect: Dialect) -> Iterator[None]:
             "the connection pool is exhausted: give it more connections, or a timeout to wait for one"
         ) from error
     except peewee.PeeweeException as error:
-        kind = _kind_of(error, dialect)
-        advice = _ADVICE.get(kind, "the database refused a statement: {error}")  # type: ignore[call-overload]
-        raise kind(advice.format(error=_first_line(error))) from error
+        raise _as_store_error(error, _kind_of(error, dialect)) from error
+
+
+def passing_trouble(error: BaseException, dialect: Dialect) -> StoreError | None:
+    """What the host's own statement met when others or the network were in its way; None where it is to blame."""
+    if not isinstance(error, peewee.PeeweeException):
+        return None
+    kind = _kind_of(error, dialect)
+    return _as_store_error(error, kind) if kind in (StoreContention, StoreUnavailable) else None
+
+
+def _as_store_error(error: peewee.PeeweeException, kind: _Kind) -> StoreError:
+    advice = _ADVICE.get(kind, "the database refused a statement: {error}")  # type: ignore[call-overload]
+    return kind(advice.format(error=_first_line(error)))
 
 
 def _kind_of(error: peewee.PeeweeException, dialect: Dialect) -> _Kind:

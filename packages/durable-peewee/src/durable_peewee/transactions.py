@@ -10,7 +10,7 @@ from typing import Any
 import peewee
 
 from durable_peewee.connections import drop
-from durable_peewee.driver_errors import translated
+from durable_peewee.driver_errors import passing_trouble, translated
 from durable_sql.dialect import Dialect
 
 __all__ = ["begun", "is_manual", "transaction_block"]
@@ -22,6 +22,8 @@ _log = logging.getLogger("durable")
 def transaction_block(database: peewee.Database, dialect: Dialect, *, read_committed: bool) -> Iterator[None]:
     """Commit when the block ends well, roll back on any exception, which passes as it is.
 
+    But for what the host's own statements met because of others: that is `StoreContention` or `StoreUnavailable`, as
+    it is when ours meet it, so that whoever can run the block again knows to.
     A rollback that fails does not hide what led to it. A connection that would not roll back is thrown away, unless
     it is in the middle of the host's transaction.
     """
@@ -36,6 +38,9 @@ def transaction_block(database: peewee.Database, dialect: Dialect, *, read_commi
         except Exception as failed:  # noqa: BLE001 - whatever it was, the first error is the one to tell
             _log.debug("durable: rolling back failed as well: %s", failed)
             drop(database, reopen=True)
+        trouble = passing_trouble(error, dialect)
+        if trouble is not None:
+            raise trouble from error
         raise
     else:
         with translated(dialect):
