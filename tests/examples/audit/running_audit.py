@@ -35,7 +35,8 @@ class RunningAudit:
         url = address.url + ("?prefer_psycopg3=true" if address.backend == "postgres3" else "")
         program = shutil.which("durable-audit", path=str(Path(sys.executable).parent))
         assert program is not None
-        self._command = (program, "--database", url, "--path", str(site), *options)
+        self._program: tuple[str, ...] = (program,)
+        self._options = ("--database", url, "--path", str(site), *options)
         self._folder = folder
         self._environment = {**os.environ, "COLUMNS": "200", JOURNAL: str(folder / "journal")}
         if compiled is not None:
@@ -50,12 +51,13 @@ class RunningAudit:
 
     # --- the program --------------------------------------------------------------------------------------------
 
-    def start(self, **env: str) -> None:
-        """Start the program."""
+    def start(self, *program: str, **env: str) -> None:
+        """Start the program, or *program* in its place."""
+        command = (*(program or self._program), *self._options)
         environment = {**self._environment, **env}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+                command, cwd=self._folder, env=environment, stdout=log, stderr=subprocess.STDOUT
             )
 
     def ended(self) -> tuple[int, str]:
@@ -99,10 +101,12 @@ class RunningAudit:
 
     def hashed(self) -> list[Group]:
         """Every group that was hashed, as often as it was."""
-        if not self._journal.exists():
-            return []
-        lines = (line.split() for line in self._journal.read_text(encoding="utf-8").splitlines())
-        return [(name, version, int(number)) for _, name, version, number in lines]
+        lines = (line.split()[1:] for line in self.journal() if line.startswith("hashed "))
+        return [(name, version, int(number)) for name, version, number in lines]
+
+    def journal(self) -> list[str]:
+        """What the programs noted, whatever became of their transactions."""
+        return self._journal.read_text(encoding="utf-8").splitlines() if self._journal.exists() else []
 
     def saved(self) -> set[Group]:
         """Every group whose checkpoint is in the database."""

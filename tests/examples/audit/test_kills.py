@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_killed_ten_times_it_finishes_and_repeats_nothing_that_was_saved(
 
 
 def _moments(chance: random.Random, groups: int) -> list[Callable[[RunningAudit], None]]:
-    """When to kill: while it starts, and all over its work, counted in groups: a slow machine is as good as a fast one."""
+    """When to kill: while it starts, and all over its work, which is counted in groups, not in seconds."""
 
     def in_start_up(audit: RunningAudit) -> None:
         time.sleep(chance.uniform(0, 1))
@@ -73,6 +74,21 @@ def _moments(chance: random.Random, groups: int) -> list[Callable[[RunningAudit]
     for _ in range(_IN_START_UP):
         moments.insert(chance.randrange(len(moments)), in_start_up)
     return moments
+
+
+def test_killed_between_a_report_and_its_commit_there_is_one_report(
+    any_database: BackendAddress, tmp_path: Path, audit_of: AuditOf
+) -> None:
+    site = tmp_path / "site-packages"
+    install(site, "shop", "1.0", {"shop.py": b"x = 1\n"})
+    (site / "shop.py").write_bytes(b"x = 2\n")
+    audit = audit_of(any_database, site)
+    audit.start(sys.executable, str(Path(__file__).with_name("stalled_audit.py")))
+    audit.until(lambda: audit.journal().count("stalled") == 1)
+    audit.kill()
+    assert audit.reports() == {}
+    audit.run()
+    assert audit.reports() == expected_reports(site)
 
 
 def test_it_says_why_it_waits_for_what_a_killed_program_held(
