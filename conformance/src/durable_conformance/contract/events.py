@@ -76,8 +76,8 @@ class EventClauses(ClauseGroup):
             first,
         ):
             await self.store.buffer_event(other)
-        assert await self.store.list_buffered_events("paid", 9) == [first]
-        assert await self.store.list_buffered_events("shipped", 9) == []
+            assert await self.store.list_buffered_events("paid", 9) == [first]
+            assert await self.store.list_buffered_events("shipped", 9) == []
 
     @clause("EVENT-07", "Names and ids are exact in case, accents and composition.")
     async def test_names_and_ids_are_exact(self) -> None:
