@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from database_servers import BackendAddress
+from backends import FreshDatabase
 from examples.flask_shop.running_shop import RunningShop
 
 
-@pytest.fixture
-def shop(any_database: BackendAddress, tmp_path: Path) -> Iterator[RunningShop]:
-    """A shop with ten teapots on each database in turn; the test starts its web server and its workers."""
-    with RunningShop.opened(any_database, tmp_path) as running:
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def shop(request: pytest.FixtureRequest, fresh_database: FreshDatabase, tmp_path: Path) -> Iterator[RunningShop]:
+    """A shop with ten teapots on each server in turn; the test starts its web server and its workers."""
+    with RunningShop.opened(fresh_database(request.param), tmp_path) as running:
         yield running

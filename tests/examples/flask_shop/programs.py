@@ -21,6 +21,9 @@ class Program:
         with log.open("w") as out:
             self._process = subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
 
+    def __str__(self) -> str:
+        return f"$ {self._command}\n{self.output}"
+
     @property
     def output(self) -> str:
         """Everything printed so far."""
@@ -30,8 +33,8 @@ class Program:
         """Wait until the program prints *pattern*; return its first group, or the match."""
         deadline = time.monotonic() + within
         while (found := re.search(pattern, self.output)) is None:
-            assert self._process.poll() is None, f"{self._command} ended:\n{self.output}"
-            assert time.monotonic() < deadline, f"{self._command} did not print {pattern!r}:\n{self.output}"
+            assert self._process.poll() is None, f"it ended:\n{self}"
+            assert time.monotonic() < deadline, f"it did not print {pattern!r}:\n{self}"
             time.sleep(0.02)
         return found[found.re.groups and 1]
 

@@ -100,6 +100,7 @@ class RunningShop:
             finally:
                 for program in shop.programs:
                     program.kill()
+                    sys.stderr.write(f"{program}\n")  # pytest shows it when the test fails
                 provider.shutdown()
 
     @property

@@ -13,7 +13,6 @@ from urllib.error import URLError
 
 import pytest
 
-from backends import FreshDatabase
 from examples.flask_shop.running_shop import RunningShop, until
 from peewee_databases import open_peewee
 
@@ -40,24 +39,20 @@ def test_killed_between_the_charge_and_its_checkpoint_the_order_is_charged_once(
     assert shop.stock() == 8
 
 
-@pytest.mark.parametrize("backend", ["postgres", "postgres3", "mariadb"])
-def test_killed_inside_the_transaction_that_reserves_the_stock_is_reserved_once(
-    backend: str, fresh_database: FreshDatabase, tmp_path: Path
-) -> None:
-    # SQLite has no row to lock; there the kill between charge and checkpoint waits for the same write lock.
-    with RunningShop.opened(fresh_database(backend), tmp_path) as shop:
-        shop.start_web()
-        worker = shop.start_worker()
-        with _shelf_locked(shop):
-            order = shop.order(quantity=2)
-            until(lambda: _checkpoints(shop, order), ["charge"])
-            worker.kill()
+# SQLite has no row to lock: there the kills at random moments meet this transaction.
+@pytest.mark.parametrize("shop", ["postgres", "postgres3", "mariadb"], indirect=True)
+def test_killed_inside_the_transaction_that_reserves_the_stock_is_reserved_once(shop: RunningShop) -> None:
+    shop.start_web()
+    worker = shop.start_worker()
+    with _held_reserving(shop) as order:
+        until(lambda: _checkpoints(shop, order), ["charge"])
+        worker.kill()
 
-        shop.start_worker()
+    shop.start_worker()
 
-        until(lambda: shop.status(order), WAITING)
-        assert shop.books.of(order) == [("charged", 1)]
-        assert shop.stock() == 8
+    until(lambda: shop.status(order), WAITING)
+    assert shop.books.of(order) == [("charged", 1)]
+    assert shop.stock() == 8
 
 
 def test_killed_while_it_waits_an_order_is_approved_without_a_worker_and_shipped_by_the_next(
@@ -145,8 +140,10 @@ def _checkpoints(shop: RunningShop, order: int) -> list[str]:
 
 
 @contextmanager
-def _shelf_locked(shop: RunningShop) -> Iterator[None]:
-    """Hold the item's row, so that a reservation stops in the middle of its transaction."""
+def _held_reserving(shop: RunningShop) -> Iterator[int]:
+    """An order of two whose reservation is held up in the middle of its transaction, by a lock on the item's row."""
     with closing(open_peewee(shop.address)) as db, db.atomic():
-        db.execute_sql("SELECT id FROM shop_item FOR UPDATE")
-        yield
+        with shop.books.held():
+            order = shop.order(quantity=2)
+            db.execute_sql("SELECT id FROM shop_item FOR UPDATE")
+        yield order

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from backends import BACKENDS
 from examples.flask_shop.running_shop import RunningShop, until
 
 WAITING = ("awaiting_approval", "suspended")
 SHIPPED = ("shipped", "completed")
 
 
+@pytest.mark.parametrize("shop", BACKENDS, indirect=True)
 def test_an_order_waits_for_its_approval_and_is_shipped(shop: RunningShop) -> None:
     shop.start_web()
     shop.start_worker()
