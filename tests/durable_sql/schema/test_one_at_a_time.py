@@ -58,9 +58,9 @@ def test_the_lock_is_held_for_every_statement_and_then_free(any_database: Backen
     with database.connection_context():
         watched = Watched(database, observer)
         run_blocking(ensure_schema(watched))
+        assert not is_held(observer), "the lock outlives its use on a connection that stays open"
     assert watched.held
     assert all(watched.held)
-    assert not is_held(observer)
 
 
 @pytest.mark.parametrize("isolation", ["repeatable\\ read", "serializable"])

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from durable_peewee.models import define_models
+from durable_peewee.models import DurableModels, define_models
+from durable_peewee.schema import durable_migrations, ensure_peewee_schema
 from durable_peewee.session import PeeweeSession
 from durable_peewee.store import PeeweeStateStore
 
-__all__ = ["PeeweeSession", "PeeweeStateStore", "define_models"]
+__all__ = [
+    "DurableModels",
+    "PeeweeSession",
+    "PeeweeStateStore",
+    "define_models",
+    "durable_migrations",
+    "ensure_peewee_schema",
+]
