@@ -11,7 +11,7 @@ import pytest
 
 from durable_core.drive import run_blocking
 from durable_core.errors import StoreContention
-from durable_core.records import RunPatch
+from durable_core.records import RunPatch, SignalWaiter
 from durable_peewee import PeeweeStateStore
 from durable_sql.store_retries import TRIES
 from peewee_cells import Cell, CellOn, Ran, a_run, created, eventually
@@ -98,6 +98,19 @@ def test_a_deadlock_in_the_hosts_transaction_is_told_at_once(server_cell: Cell) 
     assert error is StoreContention
     assert still_open
     assert updates == 1
+
+
+def test_contention_met_by_a_statement_that_returns_rows_is_told_as_such(server_cell: Cell) -> None:
+    """Peewee wraps what such a statement raises twice; the driver's own error lies beneath both."""
+    host, database = server_cell.database(), server_cell.database()
+    store = server_cell.store(database)
+    run_blocking(store.put_signal_waiter(SignalWaiter(token="t", run_id="r", seq=0)))
+    impatience = "SET lock_timeout = '50ms'" if server_cell.is_postgres else "SET innodb_lock_wait_timeout = 1"
+    with host.atomic(), database.connection_context():
+        host.execute_sql("UPDATE durable_signal_waiters SET seq = 1 WHERE token = 't'")
+        database.execute_sql(impatience)
+        with pytest.raises(StoreContention), database.atomic():
+            run_blocking(store.take_signal_waiter("t"))
 
 
 @pytest.mark.parametrize("backend", ["postgres", "postgres3"])

@@ -75,7 +75,7 @@ def _as_store_error(error: peewee.PeeweeException, kind: _Kind) -> StoreError:
 
 
 def _kind_of(error: peewee.PeeweeException, dialect: Dialect) -> _Kind:
-    driver_error = error.__cause__ or error.__context__ or error
+    driver_error = _beneath(error)
     if dialect.name == "sqlite":
         return _sqlite_kind(driver_error)
     if dialect.name == "mysql":
@@ -86,6 +86,13 @@ def _kind_of(error: peewee.PeeweeException, dialect: Dialect) -> _Kind:
     if state is None:
         return _lost_or_refused(error)
     return StoreUnavailable if state.startswith("08") else _STATES.get(state, StoreError)
+
+
+def _beneath(error: BaseException) -> BaseException:
+    """The driver's own error, under however many of Peewee's wrappers."""
+    while isinstance(error, peewee.PeeweeException) and (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
 
 
 def _sqlite_kind(error: BaseException) -> _Kind:
