@@ -184,6 +184,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: {math.nan: 1}, r"output key is nan"),
     (_cycle, r"output\[0\]\.again contains itself"),
     (_object_cycle, r"output\.parent contains itself"),
+    (lambda: _nested(601), r"^output is nested more than 600 levels"),
     (lambda: {"deep": _nested(5_000)}, r"^output is nested more than 600 levels"),
     (Unfinished, r"output is incomplete: .*later"),
     (object, r"output is a object"),

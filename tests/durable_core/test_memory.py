@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -143,6 +144,14 @@ def test_work_that_really_awaits_is_refused_and_rolled_back(store: InMemoryState
     assert run_blocking(store.get_checkpoint("r", 0)) is None
 
 
+def test_not_even_on_an_event_loop_may_work_pause_while_it_holds_the_store(store: InMemoryStateStore) -> None:
+    async def work(tx: StoreTransaction) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(SuspendedError):
+        asyncio.run(store.transaction(work))
+
+
 def test_work_may_return_any_awaitable(store: InMemoryStateStore) -> None:
     class Ready:
         def __await__(self) -> Any:
@@ -174,7 +183,10 @@ def test_a_damaged_payload_costs_that_field_and_one_warning(
 
 @pytest.mark.parametrize(
     ("field", "text"),
-    [("error", "[]"), ("error", '{"code":1}'), ("tags", '{"a":1}'), ("tags", "[1]"), ("search_attributes", "[]")],
+    [
+        *(("error", "[]"), ("error", '{"code":1}'), ("search_attributes", "[]")),
+        *(("tags", '{"a":1}'), ("tags", "[1]"), ("tags", "[" * 100_000)),
+    ],
 )
 def test_a_field_of_the_wrong_shape_is_damaged_too(store: InMemoryStateStore, field: str, text: str) -> None:
     run_blocking(store.create_run(a_run(error=StepError(message="m"), tags=("a",), search_attributes={"n": 1})))
