@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar, cast, overload
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from durable_core.drive import run_blocking
 from durable_core.durations import Duration, duration_ms
@@ -20,6 +20,9 @@ __all__ = ["AsyncWorkflowContext", "WorkflowContext"]
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D")
+
+#: What a task group, a gather or an await takes.
+Operation: TypeAlias = Coroutine[Any, Any, R]
 
 _RAISE: Final = object()
 
@@ -130,46 +133,44 @@ class AsyncWorkflowContext(_Operations):
     """What an `async def` workflow is given under `AsyncDurable`: the same promises, awaited."""
 
     @overload
-    def step(self, step: Step[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
+    def step(self, step: Step[P, Operation[R]], *args: P.args, **kwargs: P.kwargs) -> Operation[R]: ...
     @overload
-    def step(self, step: Step[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
-    def step(self, step: Step[P, Any], *args: P.args, **kwargs: P.kwargs) -> Awaitable[Any]:
+    def step(self, step: Step[P, R], *args: P.args, **kwargs: P.kwargs) -> Operation[R]: ...
+    def step(self, step: Step[P, Any], *args: P.args, **kwargs: P.kwargs) -> Operation[Any]:
         """See `WorkflowContext.step`. A plain `def` step runs on a thread."""
         return self._perform(steps.run_step, step, args, kwargs)
 
     @overload
-    def transaction(
-        self, function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
-    ) -> Awaitable[R]: ...
+    def transaction(self, function: Callable[P, Operation[R]], *args: P.args, **kwargs: P.kwargs) -> Operation[R]: ...
     @overload
-    def transaction(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
-    def transaction(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Awaitable[Any]:
+    def transaction(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Operation[R]: ...
+    def transaction(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Operation[Any]:
         """See `WorkflowContext.transaction`.
 
         Over an offloaded store *function* is a plain `def` and runs on the thread that holds the transaction.
         """
         return self._perform(steps.run_transaction, function, args, kwargs)
 
-    def sleep(self, duration: Duration) -> Awaitable[None]:
+    def sleep(self, duration: Duration) -> Operation[None]:
         """See `WorkflowContext.sleep`."""
         return self._sleep(duration)
 
-    def sleep_until(self, instant: datetime) -> Awaitable[None]:
+    def sleep_until(self, instant: datetime) -> Operation[None]:
         """See `WorkflowContext.sleep_until`."""
         return self._sleep_until(instant)
 
-    def now(self) -> Awaitable[datetime]:
+    def now(self) -> Operation[datetime]:
         """See `WorkflowContext.now`."""
         return self._perform(steps.capture_now)
 
-    def side_effect(self, function: Callable[[], R]) -> Awaitable[R]:
+    def side_effect(self, function: Callable[[], R]) -> Operation[R]:
         """See `WorkflowContext.side_effect`."""
         return self._perform(steps.run_side_effect, function)
 
     @overload
-    def wait_for_signal(self, token: str, timeout: Duration | None = None) -> Awaitable[Any]: ...
+    def wait_for_signal(self, token: str, timeout: Duration | None = None) -> Operation[Any]: ...
     @overload
-    def wait_for_signal(self, token: str, timeout: Duration, *, default: D) -> Awaitable[Any | D]: ...
-    def wait_for_signal(self, token: str, timeout: Duration | None = None, *, default: Any = _RAISE) -> Awaitable[Any]:
+    def wait_for_signal(self, token: str, timeout: Duration, *, default: D) -> Operation[Any | D]: ...
+    def wait_for_signal(self, token: str, timeout: Duration | None = None, *, default: Any = _RAISE) -> Operation[Any]:
         """See `WorkflowContext.wait_for_signal`."""
         return self._wait_for_signal(token, timeout, default)
