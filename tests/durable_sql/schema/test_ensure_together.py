@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 
+import pytest
+
 from database_servers import BackendAddress
 from durable_core.drive import run_blocking
 from durable_sql.schema.ensure import verify_schema
@@ -16,6 +18,7 @@ PROCESSES = 8
 ROUNDS = 4
 
 
+@pytest.mark.slow
 def test_eight_processes_ensure_at_once(any_database: BackendAddress) -> None:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)

@@ -17,7 +17,7 @@ from durable_sql.session import Session, Statement
 __all__ = ["ensure_schema", "verify_schema"]
 
 _LOG: Final = logging.getLogger(__name__)
-_ATTEMPTS: Final = 8
+_ATTEMPTS: Final = 4
 
 
 async def ensure_schema(session: Session, *, inside_transaction: bool = False) -> None:

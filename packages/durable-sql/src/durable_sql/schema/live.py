@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["LiveColumn", "LiveIndex", "LiveTable"]
 
@@ -25,7 +25,7 @@ class LiveColumn:
     collation: str | None = None
     generated: bool = False
     stored: str | None = None
-    declaration: str | None = None
+    declaration: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def demanding(self) -> bool:
