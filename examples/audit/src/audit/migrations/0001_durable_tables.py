@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import Database
 
-from durable_peewee.schema import ensure_peewee_schema
+from durable_peewee import ensure_peewee_schema
 
 __all__ = ["atomic", "up"]
 
