@@ -13,6 +13,7 @@ import pytest
 from workspace import ROOT
 
 QUICKSTART = ROOT / "examples" / "quickstart.py"
+CHECKOUT = ROOT / "examples" / "flask_shop" / "src" / "flask_shop" / "flows.py"
 DEADLINE_S = 60
 WHOLE = [
     "charging order 1",
@@ -42,9 +43,11 @@ def killed_at(program: subprocess.Popen[str], line: str) -> list[str]:
     return printed
 
 
-def test_the_readme_shows_the_program_that_is_tested() -> None:
+def test_the_readme_shows_the_programs_that_are_tested() -> None:
     fences = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert QUICKSTART.read_text(encoding="utf-8") in fences
+    quickstart, checkout = fences
+    assert quickstart == QUICKSTART.read_text(encoding="utf-8")
+    assert checkout in CHECKOUT.read_text(encoding="utf-8")
 
 
 def test_it_runs_to_its_end_and_then_has_nothing_left_to_do(tmp_path: Path) -> None:
