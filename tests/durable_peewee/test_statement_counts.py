@@ -47,9 +47,9 @@ _CALLS: dict[str, tuple[Callable[[PeeweeStateStore], Awaitable[Any]], int, int]]
     "remove_buffered_event": (lambda s: s.remove_buffered_event("e-9"), 1, 1),
     "list_runs": (lambda s: s.list_runs(RunQuery(limit=10)), 1, 1),
     "run_facets": (lambda s: s.run_facets(RunQuery()), 1, 1),
-    "end_run": (lambda s: s.end_run("held", RunPatch(status="completed"), expect=Guard(owner=_HELD)), 2, 2),
-    "deliver_signal to a waiter": (lambda s: s.deliver_signal("waiting", 1, NOW), 6, 7),
-    "deliver_signal to nobody": (lambda s: s.deliver_signal("t-3", 1, NOW), 4, 5),
+    "end_run": (lambda s: s.end_run("held", RunPatch(status="completed"), expect=Guard(owner=_HELD)), 3, 3),
+    "deliver_signal to a waiter": (lambda s: s.deliver_signal("waiting", 1, NOW), 5, 6),
+    "deliver_signal to nobody": (lambda s: s.deliver_signal("t-3", 1, NOW), 3, 4),
     "consume_buffered_signal that waits": (lambda s: s.consume_buffered_signal(_WAITER, NOW, owner=_HELD), 4, 5),
 }
 #: What several rows or tables make a transaction of.

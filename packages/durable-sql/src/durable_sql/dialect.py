@@ -112,7 +112,7 @@ def _in_c_collation(expression: str) -> str:
 
 def _as_bytes(expression: str) -> str:
     # utf8mb4_bin pads with spaces, so that control characters would sort before the end of a text.
-    return f"CAST({expression} AS BINARY)"
+    return f"CAST(CONVERT({expression} USING utf8mb4) AS BINARY)"
 
 
 def _sqlite_element(column: str, parameter: str) -> str:
@@ -141,10 +141,13 @@ def _bounded(compared: Callable[[str], str]) -> Callable[[str, str, str], Condit
     return starts_with
 
 
-def _like(column: str, name: str, prefix: str) -> Condition:
-    # In a binary collation LIKE is exact, knows no padding and is served by the index.
-    escaped = prefix.replace("|", "||").replace("%", "|%").replace("_", "|_")
-    return f"{column} LIKE :{name} ESCAPE '|'", {name: f"{escaped}%"}
+def _bounded_and_exact(column: str, name: str, prefix: str) -> Condition:
+    # The index finds the neighbourhood, and bytes decide: MySQL compares texts as if spaces went on behind their end,
+    # and its LIKE looks into the same index with bounds that leave out control characters.
+    near, bounds = _bounded(_as_it_is)(column, f"{name}_low", prefix)
+    exact = f"LEFT({_as_bytes(column)}, :{name}_length) = {_as_bytes(f':{name}')}"
+    bounds |= {f"{name}_low": f"{prefix}\0", name: prefix, f"{name}_length": len(prefix.encode())}
+    return f"{near} AND {exact}", bounds
 
 
 def _first_beyond(prefix: str) -> str | None:
@@ -210,6 +213,6 @@ MYSQL: Final = Dialect(
     typed=_untyped,
     by_code_point=_as_bytes,
     holds_element=_mysql_element,
-    starts_with=_like,
+    starts_with=_bounded_and_exact,
     encode_instant=as_naive,
 )

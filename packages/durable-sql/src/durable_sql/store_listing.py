@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
-from durable_core.errors import InvalidIdentifier
 from durable_core.queries import RunFacet, RunQuery
-from durable_core.records import UNSET, WorkflowRun
-from durable_core.validation import check_identifier, check_query
+from durable_core.records import WorkflowRun
+from durable_core.validation import check_query
 from durable_sql.rows import Rows
 from durable_sql.session import Session
 from durable_sql.statements import listing
@@ -26,10 +24,7 @@ class Listing:
     async def runs(self, query: RunQuery) -> list[WorkflowRun]:
         """`StateStore.list_runs`."""
         check_query(query)
-        if query.statuses is not None:
-            query = replace(query, statuses=tuple(filter(_storable, query.statuses)))
-        named = [query.workflow, query.status, query.namespace, query.origin]
-        if query.limit == 0 or query.statuses == () or not all(map(_storable, named)):
+        if query.limit == 0 or query.statuses == ():
             return []
         found = await self._session.fetch(listing.list_runs(self._session.dialect, query))
         return [self._rows.run(row) for row in found]
@@ -37,8 +32,6 @@ class Listing:
     async def facets(self, query: RunQuery) -> list[RunFacet]:
         """`StateStore.run_facets`."""
         check_query(query)
-        if not all(map(_storable, [query.workflow, query.namespace])):
-            return []
         counts: Counter[tuple[str, str | None]] = Counter()
         for row in await self._session.fetch(listing.count_runs(self._session.dialect, query)):
             origin = row["origin"]
@@ -48,14 +41,3 @@ class Listing:
             RunFacet(status=status, origin=origin, count=count)
             for (status, origin), count in sorted(counts.items(), key=lambda one: (one[0][0], one[0][1] or ""))
         ]
-
-
-def _storable(value: object) -> bool:
-    # What no column can hold matches nothing; drivers and databases would each say so in another way.
-    if value is None or value is UNSET:
-        return True
-    try:
-        check_identifier(value, "query", blank=True)
-    except InvalidIdentifier:
-        return False
-    return True

@@ -78,7 +78,8 @@ def list_waiters(dialect: Dialect, prefix: str) -> Statement:
     """The waiters whose token starts with *prefix*, by token."""
     where, params = dialect.starts_with("token", "prefix", prefix)
     columns = columns_of(dialect, WAITERS.column_names)
-    return statement(dialect, f"SELECT {columns} FROM {_WAITERS} WHERE {where} ORDER BY token", params)
+    order = dialect.by_code_point("token")
+    return statement(dialect, f"SELECT {columns} FROM {_WAITERS} WHERE {where} ORDER BY {order}", params)
 
 
 def buffer_signal(dialect: Dialect, token: str, payload: str | None) -> Statement:
