@@ -9,6 +9,7 @@ import pytest
 
 from durable_core import (
     ConfigurationError,
+    IdentifierTooLong,
     InvalidValue,
     RunAlreadyExists,
     WorkflowContext,
@@ -164,3 +165,12 @@ def test_a_start_that_is_rolled_back_never_happened() -> None:
         raise LookupError
     assert world.durable.list_runs() == []
     assert world.durable.run_until_idle() == 0
+
+
+def test_an_id_leaves_room_for_the_positions_of_its_steps() -> None:
+    world = World()
+    shop(world)
+    world.durable.start("checkout", {"id": 1}, id="x" * 185)
+    with pytest.raises(IdentifierTooLong, match="position of a step"):
+        world.durable.start("checkout", {"id": 1}, id="x" * 186)
+    assert len(world.durable.list_runs()) == 1

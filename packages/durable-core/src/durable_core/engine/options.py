@@ -56,7 +56,7 @@ class StartOptions(TypedDict, total=False):
     """Options of `start`."""
 
     id: str
-    """The run's id, at most 191 characters; the idempotency key of the start. Default: a fresh UUID."""
+    """The run's id, at most 185 characters; the idempotency key of the start. Default: a fresh UUID."""
     tags: Sequence[str]
     """Labels to list by, beside those of the workflow."""
     search_attributes: Mapping[str, AttributeValue]

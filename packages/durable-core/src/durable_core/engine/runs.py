@@ -29,6 +29,7 @@ from durable_core.validation import check_identifier
 
 __all__ = ["Runs"]
 
+_LAST_POSITION: Final = 99_999
 _FIRST_LOOK_MS: Final = 5
 _LONGEST_LOOK_MS: Final = 250
 _ENDINGS: Final = {"failed": RunFailed, "cancelled": RunCancelled, "dead": RunDead}
@@ -84,7 +85,7 @@ class Runs:
             workflow = self._registry.workflow(workflow.name, workflow.version if version is None else version)
         now = from_ms(self._runtime.now_ms())
         run = WorkflowRun(
-            id=check_identifier(options["id"] if "id" in options else self._runtime.new_id(), "run id"),
+            id=_checked_id(options["id"] if "id" in options else self._runtime.new_id()),
             workflow=workflow.name,
             workflow_version=workflow.version,
             status="pending",
@@ -178,6 +179,13 @@ def _tags(workflow: Workflow[Any, Any], options: StartOptions) -> tuple[str, ...
     if isinstance(given, str):
         raise InvalidValue(f"tags must be a sequence of str, got the str {given!r}: write [{given!r}]")
     return tuple(dict.fromkeys((*workflow.tags, *given))) or None
+
+
+def _checked_id(run_id: object) -> str:
+    # The ids of its steps are the run's with the position behind it, and must fit as well.
+    checked = check_identifier(run_id, "run id")
+    check_identifier(f"{checked}:{_LAST_POSITION}", "run id with the position of a step behind it")
+    return checked
 
 
 def _checked_input(workflow: Workflow[Any, Any], input: Any) -> Any:
