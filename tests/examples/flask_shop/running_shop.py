@@ -110,7 +110,6 @@ class RunningShop:
         told = {
             "SHOP_DATABASE": url,
             "SHOP_PAYMENTS": f"http://127.0.0.1:{self.provider.server_port}",
-            "SHOP_LEASE": "2 s",
             **self.settings,
         }
         return {**os.environ, **told, "PYTHONUNBUFFERED": "1"}
