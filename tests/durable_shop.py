@@ -55,7 +55,7 @@ class Shop:
             self.database.close_all()
 
 
-def eventually(condition: Callable[[], bool], what: str, within_s: float = 20) -> None:
+def eventually(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
     """Wait for what other threads or processes bring about."""
     ends = time.monotonic() + within_s
     while not condition():

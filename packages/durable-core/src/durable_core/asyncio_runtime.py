@@ -7,10 +7,13 @@ import contextvars
 import inspect
 import logging
 import random
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final, Literal
 
 __all__ = ["AsyncioRuntime", "TaskBell", "TaskCrew"]
@@ -62,10 +65,10 @@ class AsyncioRuntime:
                 await asyncio.sleep(0)
 
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Await a coroutine function; run a plain one on a thread."""
+        """Await a coroutine function; run a plain one on a thread that keeps nobody from ending."""
         if inspect.iscoroutinefunction(function):
             return await function(*args, **kwargs)
-        result = await asyncio.to_thread(_contained, function, *args, **kwargs)
+        result = await _on_a_daemon_thread(partial(_contained, function, *args, **kwargs))
         return await result if inspect.isawaitable(result) else result
 
     @asynccontextmanager
@@ -193,6 +196,23 @@ def _contained(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except StopIteration as stop:
         name = getattr(function, "__qualname__", repr(function))
         raise RuntimeError(f"{name} raised StopIteration") from stop
+
+
+async def _on_a_daemon_thread(function: Callable[[], Any]) -> Any:
+    # Not asyncio.to_thread: the loop's own executor is waited for when the loop and when the process ends, and a
+    # step that outlives the grace period would keep a stopped worker alive.
+    context = contextvars.copy_context()
+    ended: Future[Any] = Future()
+    ended.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            ended.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+            ended.set_exception(error)
+
+    threading.Thread(target=work, name="durable-call", daemon=True).start()
+    return await asyncio.wrap_future(ended)
 
 
 async def _finish(action: Callable[[], Awaitable[None]]) -> None:
