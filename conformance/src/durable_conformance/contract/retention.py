@@ -129,7 +129,7 @@ class RetentionClauses(ClauseGroup):
                 await self._prune(**policy)
         assert await self._left() == ["r1"]
 
-    @clause("PRUNE-20", "Pruners at once delete each violator once, and what they report adds up.")
+    @clause("PRUNE-20", "Pruners at once delete each violator once: what they report adds up, and no other run goes.")
     async def test_pruners_at_once(self) -> None:
         policy = RetentionPolicy(statuses=("completed",), max_count=2)
         async with self.racers(3) as crew:
@@ -138,9 +138,11 @@ class RetentionClauses(ClauseGroup):
                     await self._ended(f"r{turn}-{number}", number)
                 counts = await crew.together(lambda store, _number: _drain(store, policy))
                 left = await self._left()
-                assert left == [f"r{turn}-8", f"r{turn}-9"]
-                assert sum(counts) == 8
-                for run_id in left:
+                assert sum(counts) == 10 - len(left)
+                # Pruners may pass over what another one has locked, so that a last sweep finds something to do.
+                assert await _drain(self.store, policy) == len(left) - 2
+                assert await self._left() == [f"r{turn}-8", f"r{turn}-9"]
+                for run_id in await self._left():
                     await self.store.delete_run(run_id)
 
     @clause("PRUNE-21", "A run that is requeued while it is pruned is either gone or whole.")
