@@ -70,6 +70,16 @@ class ClaimLooksFirst(InMemoryStateStore):
         return [run for run in claimed if run is not None]
 
 
+@MUTANTS.killed_by("CLAIM-10")
+class ClaimsHeldRuns(InMemoryStateStore):
+    async def claim_runs(
+        self, owner: str, lease_until_ms: int, now_ms: int, limit: int, namespace: str | None = None
+    ) -> list[WorkflowRun]:
+        for run in await self.list_pending_runs(limit, namespace):
+            await self.release_run_lock(run.id)
+        return await super().claim_runs(owner, lease_until_ms, now_ms, limit, namespace)
+
+
 @MUTANTS.killed_by("SIGNAL-07")
 class TokensFoldCase(InMemoryStateStore):
     async def put_signal_waiter(self, waiter: SignalWaiter) -> None:

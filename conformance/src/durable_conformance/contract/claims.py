@@ -136,6 +136,21 @@ class ClaimClauses(ClauseGroup):
         assert ids(pending) == ["p1", "p2"]
         assert ids(due) == ["s0", "s2"]
 
+    @clause("CLAIM-10", "A run that somebody still holds is theirs; one whose lease ends now is claimed.")
+    async def test_held_runs_are_not_claimed(self) -> None:
+        for status in ("pending", "suspended", "blocked"):
+            for until_ms in (NOW_MS, NOW_MS + 1):
+                run_id = f"{status}-{until_ms - NOW_MS}"
+                await self.store.create_run(
+                    a_run(run_id, status=status, wake_at_ms=NOW_MS, locked_by="w0", locked_until_ms=until_ms)
+                )
+        assert ids(await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 9)) == ["pending-0"]
+        assert ids(await self.store.claim_due_runs("w1", LEASE_MS, NOW_MS, 9)) == ["blocked-0", "suspended-0"]
+        for status in ("pending", "suspended", "blocked"):
+            held = await self.store.get_run(f"{status}-1")
+            assert held is not None
+            assert (held.status, held.locked_by) == (status, "w0")
+
     @clause("CLAIM-20", "Claimers at once share the pending runs: each run once, none left.")
     async def test_claimers_share_the_pending_runs(self) -> None:
         async with self.racers(4) as crew:
