@@ -36,7 +36,7 @@ class Order(Model):
     item = ForeignKeyField(Item, backref="orders", on_delete="RESTRICT")
     quantity = IntegerField()
     cents = IntegerField()
-    status = CharField(max_length=32, default="placed")
+    status = CharField(max_length=100, default="placed")
     receipt = CharField(max_length=64, null=True)
     reserved = IntegerField(default=0)
 
