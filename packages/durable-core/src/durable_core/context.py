@@ -15,7 +15,7 @@ from durable_core.errors import SignalTimeout
 from durable_core.instants import to_ms
 from durable_core.registry import Step
 
-__all__ = ["AsyncWorkflowContext", "WorkflowContext"]
+__all__ = ["AsyncWorkflowContext", "Operation", "WorkflowContext"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

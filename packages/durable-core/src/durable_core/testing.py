@@ -11,7 +11,7 @@ from typing import Any, Final
 from durable_core.blocking_runtime import BlockingRuntime
 from durable_core.durations import Duration, duration_ms
 
-__all__ = ["FakeRuntime"]
+__all__ = ["FakeBell", "FakeCrew", "FakeRuntime"]
 
 _QUIET_ROUNDS: Final = 16
 

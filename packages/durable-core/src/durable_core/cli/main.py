@@ -16,7 +16,7 @@ from durable_core.cli.termination import stop_on_signals
 from durable_core.drive import run_blocking
 from durable_core.errors import DurableError
 
-__all__ = ["commands", "main"]
+__all__ = ["commands", "durable", "main", "worker"]
 
 commands = typer.Typer(
     name="durable", help="Durable workflows in your own database.", no_args_is_help=True, add_completion=False
