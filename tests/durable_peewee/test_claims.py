@@ -83,16 +83,15 @@ def test_a_claim_steps_over_what_the_hosts_transaction_has_locked(cell_on: CellO
     created(store, *_pending(30))
     host = cell.database()
 
-    with host.atomic():
+    with ThreadPoolExecutor(1) as threads, host.atomic():
         # Twelve oldest: more than a first look of one run sees, so that the claim has to look further.
         for number in range(12):
             host.execute_sql(f"UPDATE durable_workflow_runs SET priority = 1 WHERE id = 'r{number:03}'")
         created(cell.store(host), a_run("unseen", created_at=NOW - timedelta(days=1)))
-        with ThreadPoolExecutor(1) as threads:
-            first = threads.submit(cell.in_thread(lambda other: [*_claim(other, "o-1", 1), *_claim(other, "o-1", 2)]))
-            assert first.result(20) == ["r012", "r013", "r014"]
-            rest = threads.submit(cell.in_thread(lambda other: _claim(other, "o-2", 99)))
-            assert rest.result(20) == [f"r{number:03}" for number in range(15, 30)]
+        first = threads.submit(cell.in_thread(lambda other: [*_claim(other, "o-1", 1), *_claim(other, "o-1", 2)]))
+        assert first.result(20) == ["r012", "r013", "r014"]
+        rest = threads.submit(cell.in_thread(lambda other: _claim(other, "o-2", 99)))
+        assert rest.result(20) == [f"r{number:03}" for number in range(15, 30)]
 
     assert _claim(store, "o-3", 99) == ["unseen", *(f"r{number:03}" for number in range(12))]
 

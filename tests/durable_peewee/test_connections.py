@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -264,6 +265,7 @@ def test_a_forked_process_does_not_wait_for_its_parents_writers(cell_on: CellOn)
     with funnel.passed():
         child = os.fork()
         if not child:
+            signal.alarm(10)  # rather than wait for ever
             try:
                 run_blocking(store.create_run(a_run("r")))
             finally:

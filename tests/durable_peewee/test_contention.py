@@ -217,16 +217,18 @@ def test_writers_of_one_process_take_turns_at_a_sqlite_file(cell_on: CellOn) -> 
     with ThreadPoolExecutor(2) as threads:
         lingering = threads.submit(cell.in_thread(lambda store: run_blocking(store.transaction(linger))))
         assert inside.wait(20)
-        store = _impatient_store(cell)
-        # Readers pass; a writer waits its turn, and only then asks SQLite, which would have been busy.
-        assert run_blocking(store.get_run("r")) is None
-        store.session.raw.timeout = 20
-        writing = threads.submit(cell.in_thread(lambda other: run_blocking(other.create_run(a_run("r")))))
-        with pytest.raises(TimeoutError):
-            writing.result(0.2)
-        leave.set()
-        lingering.result(20)
-        assert writing.result(20) is True
+        # Readers pass; a writer does not even ask SQLite, which would be busy, before it is its turn.
+        assert run_blocking(cell.store().get_run("r")) is None
+        database = cell.database(timeout=20)
+        with Ran.on(database) as ran:
+            writing = threads.submit(lambda: run_blocking(cell.store(database).delete_run("r")))
+            with pytest.raises(TimeoutError):
+                writing.result(0.5)
+            assert ran.begun == 0
+            leave.set()
+            lingering.result(20)
+            writing.result(20)
+            assert ran.begun == 1
 
 
 def test_a_writer_inside_the_hosts_transaction_never_waits_for_the_funnel(cell_on: CellOn) -> None:
