@@ -87,11 +87,13 @@ def _parse(file: Path) -> ast.Module:
 
 
 def _is_all(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.AugAssign):
+        return ast.unparse(statement.target) == "__all__"
     return isinstance(statement, ast.Assign) and [ast.unparse(target) for target in statement.targets] == ["__all__"]
 
 
 def _exported(tree: ast.Module) -> set[str]:
-    lists = [statement.value for statement in tree.body if isinstance(statement, ast.Assign) and _is_all(statement)]
+    lists = [one.value for one in tree.body if isinstance(one, ast.Assign | ast.AugAssign) and _is_all(one)]
     return {str(name) for value in lists for name in ast.literal_eval(value)}
 
 

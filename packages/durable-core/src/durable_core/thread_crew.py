@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from durable_core.drive import run_blocking
 
-__all__ = ["ThreadCrew"]
+__all__ = ["ThreadCrew", "Turn"]
 
 _log = logging.getLogger("durable")
 

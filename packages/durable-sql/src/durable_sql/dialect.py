@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from durable_sql.schema.tables import Kind
 from durable_sql.stored_instants import as_aware, as_naive, as_text
 
-__all__ = ["MYSQL", "POSTGRES", "SQLITE", "Dialect"]
+__all__ = ["MYSQL", "POSTGRES", "SQLITE", "Condition", "Dialect"]
 
 #: A piece of SQL with ``:named`` parameters, and their values.
 Condition = tuple[str, dict[str, Any]]
