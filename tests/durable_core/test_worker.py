@@ -124,7 +124,7 @@ def test_a_failing_phase_stops_no_other(phase: str, caplog: pytest.LogCaptureFix
             assert due.result("10 s") == "done"
         else:
             eventually(lambda: pending.get().status in {"suspended", "completed"}, "the pending run was taken")
-    assert "the query fails" in caplog.text
+        eventually(lambda: "the query fails" in caplog.text, "the failing phase was told of")
 
 
 def test_a_connection_that_cannot_be_had_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -213,7 +213,7 @@ async def test_a_failure_waits_for_the_steps_beside_it(world: AsyncWorld) -> Non
 
     @world.durable.step
     def fails() -> None:
-        go_on.set()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
         raise LookupError("no")
 
     @world.durable.workflow()
