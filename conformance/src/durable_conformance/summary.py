@@ -44,7 +44,7 @@ class _Tally:
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     gaps: dict[str, str] = field(default_factory=dict)
-    not_applicable: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    not_applicable: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, clause_id: str, outcome: str, properties: dict[str, object]) -> None:
         self.seen.add(clause_id)
@@ -55,7 +55,7 @@ class _Tally:
         elif _GAP in properties:
             self.gaps[clause_id] = str(properties[_GAP])
         elif _NOT_APPLICABLE in properties:
-            self.not_applicable[str(properties[_NOT_APPLICABLE])].append(clause_id)
+            self.not_applicable[str(properties[_NOT_APPLICABLE])].add(clause_id)
 
     def lines(self, cell: str) -> Iterator[str]:
         told = [f"{len(self.passed - self.failed)} passed", f"{len(self.failed)} failed"]

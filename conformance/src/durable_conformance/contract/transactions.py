@@ -175,11 +175,11 @@ class TransactionClauses(ClauseGroup):
         "TX-09", "A task that is cancelled in the middle of its transaction has done nothing.", needs=(Need.EVENT_LOOP,)
     )
     async def test_a_cancelled_task_rolls_back(self) -> None:
-        inside = asyncio.Event()
+        inside, loop = asyncio.Event(), asyncio.get_running_loop()
 
         async def work(tx: StoreTransaction) -> None:
             await tx.save_checkpoint(a_checkpoint())
-            inside.set()
+            loop.call_soon_threadsafe(inside.set)  # an offloaded store is on another thread here
             await asyncio.Event().wait()
 
         task = asyncio.create_task(self.store.transaction(work))
