@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -33,37 +35,48 @@ class Cell:
         unknown = self.harness.gaps.keys() - {one.id for one in registered_clauses()}
         if unknown:
             pytest.fail(f"{self.harness.name} declares gaps that are no clauses: {sorted(unknown)}", pytrace=False)
+        # First of all: what a cell lacks cannot be told while its database is not there.
+        self._leave_out_if_absent(self._prepare(), request)
         if reason := self.harness.gaps.get(clause.id):
             summary.note_gap(request.node, self.harness, clause, reason)
         if reason := clause.why_not_applicable(self.harness):
             summary.note_not_applicable(request.node, self.harness, clause, reason)
-        if self._absent is None:
-            try:
-                self.run(clause)
-            except StoreAbsent as absent:
-                self._absent = str(absent)
-        if self._absent is not None:
-            leave_out(request, self.harness.name, self._absent, backend=self.harness.backend)
+        self._leave_out_if_absent(self._run(clause), request)
 
     def run(self, clause: Clause) -> None:
         """Run *clause* on an empty database and raise what it raises."""
-        work = self._run(clause)
-        if self.harness.blocking:
-            run_blocking(work)
-        else:
-            asyncio.run(work)
+        self._drive(self._run(clause))
 
     def close(self) -> None:
         """Give the database back."""
         self.harness.close()
 
+    def _leave_out_if_absent(self, work: Coroutine[Any, Any, None], request: pytest.FixtureRequest) -> None:
+        if self._absent is None:
+            try:
+                self._drive(work)
+            except StoreAbsent as absent:
+                self._absent = str(absent)
+        work.close()
+        if self._absent is not None:
+            leave_out(request, self.harness.name, self._absent, backend=self.harness.backend)
+
+    def _drive(self, work: Coroutine[Any, Any, None]) -> None:
+        if self.harness.blocking:
+            run_blocking(work)
+        else:
+            asyncio.run(work)
+
+    async def _prepare(self) -> None:
+        if not self._has_schema:
+            async with opened(self.harness) as store:
+                await store.ensure_schema()
+            self._has_schema = True
+
     async def _run(self, clause: Clause) -> None:
         probe = self.harness.sql if clause.spoils_schema else None
         try:
-            if not self._has_schema:
-                async with opened(self.harness) as store:
-                    await store.ensure_schema()
-                self._has_schema = True
+            await self._prepare()
             await settled(self.harness.reset())
             async with AsyncExitStack() as handles:
                 store = await handles.enter_async_context(opened(self.harness))
