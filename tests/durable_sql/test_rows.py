@@ -10,8 +10,7 @@ from durable_core.codec import JsonCodec
 from durable_core.instants import to_ms
 from durable_core.records import BufferedEvent, RunPatch, StepError
 from durable_sql.dialect import MYSQL, POSTGRES, SQLITE, Dialect
-from durable_sql.row_texts import attribute_rows
-from durable_sql.rows import Rows
+from durable_sql.rows import Rows, attribute_rows
 from durable_sql.schema.tables import CHECKPOINTS, EVENTS, RUNS
 from peewee_cells import NOW, NOW_MS, a_checkpoint, a_run
 

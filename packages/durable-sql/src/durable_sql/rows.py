@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from durable_core.codec import Codec
 from durable_core.instants import from_ms, to_ms, to_utc
+from durable_core.readable import READERS, attribute_index, readable_text
 from durable_core.records import (
     DEFAULT_NAMESPACE,
     BufferedEvent,
@@ -18,12 +19,11 @@ from durable_core.records import (
     WorkflowRun,
 )
 from durable_sql.dialect import Dialect
-from durable_sql.row_texts import READERS, written
 from durable_sql.schema.tables import CHECKPOINTS, EVENTS, RUNS, SIGNALS, Column, Kind, Table
 from durable_sql.session import Row
 from durable_sql.stored_instants import read_instant
 
-__all__ = ["Rows", "waiter_of_row", "waiter_row"]
+__all__ = ["Rows", "attribute_rows", "waiter_of_row", "waiter_row"]
 
 _log = logging.getLogger("durable")
 
@@ -96,7 +96,7 @@ class Rows:
         if value is None:
             return DEFAULT_NAMESPACE if name == "namespace" else None
         if kind is Kind.JSON:
-            return written(name, value, field) if name in READERS else self._codec.encode(value, field)
+            return readable_text(name, value, field) if name in READERS else self._codec.encode(value, field)
         if kind is Kind.INSTANT:
             return dialect.encode_instant(
                 to_utc(value, field) if isinstance(value, datetime) else from_ms(value, field)
@@ -121,6 +121,11 @@ class Rows:
             values[_field(column)] = stored
         values["decode_errors"] = tuple(damaged)
         return values
+
+
+def attribute_rows(run_id: str, text: str | None) -> list[dict[str, Any]]:
+    """The rows that index the search attributes in *text*."""
+    return [{"run_id": run_id, **one._asdict()} for one in attribute_index(text)]
 
 
 def waiter_row(waiter: SignalWaiter) -> dict[str, Any]:

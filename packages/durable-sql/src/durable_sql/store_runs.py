@@ -10,8 +10,7 @@ from durable_core.errors import RunNotFound
 from durable_core.instants import from_ms, to_utc
 from durable_core.records import Guard, RunPatch, WorkflowRun
 from durable_core.validation import check_identifier, check_patch, check_run
-from durable_sql.row_texts import attribute_rows
-from durable_sql.rows import Rows
+from durable_sql.rows import Rows, attribute_rows
 from durable_sql.session import DuplicateKey, Session
 from durable_sql.statements import runs, signals
 from durable_sql.store_matching import matched

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from durable_core.codec import Codec, json_text
+from durable_core.codec import Codec
 from durable_core.instants import to_utc
 from durable_core.memory.tables import AttributeRow, CheckpointRow, EventRow, RunRow, SignalRow, WaiterRow
+from durable_core.readable import READERS, attribute_index, readable_text
 from durable_core.records import (
     DEFAULT_NAMESPACE,
     BufferedEvent,
     BufferedSignal,
     SignalWaiter,
     StepCheckpoint,
-    StepError,
     WorkflowRun,
 )
 
@@ -26,7 +25,6 @@ __all__ = ["Rows", "attribute_rows", "read_tags", "waiter_of_row", "waiter_to_ro
 _log = logging.getLogger("durable")
 
 _PAYLOADS: Final = ("input", "output")
-_READABLE: Final = ("error", "tags", "search_attributes", "events")
 _INSTANTS: Final = ("created_at", "updated_at", "started_at", "finished_at", "enqueued_at")
 
 
@@ -83,8 +81,8 @@ class Rows:
             return DEFAULT_NAMESPACE if name == "namespace" else None
         if name in _PAYLOADS:
             return self.payload(value, field)
-        if name in _READABLE:
-            return json_text(_error_members(value) if name == "error" else value, field)
+        if name in READERS:
+            return readable_text(name, value, field)
         if name in _INSTANTS:
             return to_utc(value, field)
         blank = name == "origin" and not value.strip(" ")
@@ -92,11 +90,11 @@ class Rows:
 
     def _decoded(self, values: dict[str, Any], where: str) -> dict[str, Any]:
         damaged = []
-        for name in (*_PAYLOADS, *_READABLE, "payload"):
+        for name in (*_PAYLOADS, *READERS, "payload"):
             text = values.get(name)
             if text is None:
                 continue
-            decode = _DECODERS.get(name, self._codec.decode)
+            decode = READERS.get(name, self._codec.decode)
             try:
                 values[name] = decode(text)
             except (ValueError, RecursionError) as error:
@@ -107,9 +105,8 @@ class Rows:
 
 
 def attribute_rows(run_id: str, text: str | None) -> list[AttributeRow]:
-    """The rows that index the search attributes in *text*: numbers as float64, booleans as text, None not at all."""
-    attributes = {} if text is None else json.loads(text)
-    return [_attribute_row(run_id, key, value) for key, value in attributes.items() if value is not None]
+    """The rows that index the search attributes in *text*."""
+    return [AttributeRow(run_id=run_id, **one._asdict()) for one in attribute_index(text)]
 
 
 def waiter_to_row(waiter: SignalWaiter) -> WaiterRow:
@@ -125,56 +122,6 @@ def waiter_of_row(row: WaiterRow) -> SignalWaiter:
 def read_tags(text: str | None) -> tuple[str, ...]:
     """The tags in *text*; none where it is damaged."""
     try:
-        return () if text is None else _read_tags(text)
+        return () if text is None else tuple(READERS["tags"](text))
     except (ValueError, RecursionError):
         return ()
-
-
-def _attribute_row(run_id: str, key: str, value: str | float) -> AttributeRow:
-    if isinstance(value, bool):
-        return AttributeRow(run_id=run_id, key=key, str_value="true" if value else "false", num_value=None)
-    if isinstance(value, str):
-        return AttributeRow(run_id=run_id, key=key, str_value=value, num_value=None)
-    return AttributeRow(run_id=run_id, key=key, str_value=None, num_value=float(value))
-
-
-def _error_members(error: StepError) -> dict[str, Any]:
-    members = {field.name: getattr(error, field.name) for field in fields(StepError)}
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _read_error(text: str) -> StepError:
-    members = json.loads(text)
-    if not isinstance(members, dict) or not isinstance(members.get("message"), str):
-        raise ValueError(f"an error is an object with a message, got {members!r}")  # noqa: TRY004 - the text is wrong
-    known: dict[str, Any] = {field.name: members.get(field.name) for field in fields(StepError)}
-    return StepError(**known)
-
-
-def _read_tags(text: str) -> tuple[str, ...]:
-    tags = json.loads(text)
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise ValueError(f"tags are a list of texts, got {tags!r}")
-    return tuple(tags)
-
-
-def _read_attributes(text: str) -> dict[str, Any]:
-    attributes = json.loads(text)
-    if not isinstance(attributes, dict):
-        raise ValueError(f"search attributes are an object, got {attributes!r}")  # noqa: TRY004 - the text is wrong
-    return attributes
-
-
-def _read_events(text: str) -> list[dict[str, Any]]:
-    events = json.loads(text)
-    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-        raise ValueError(f"events are a list of objects, got {events!r}")
-    return events
-
-
-_DECODERS: Final[dict[str, Callable[[str], Any]]] = {
-    "error": _read_error,
-    "tags": _read_tags,
-    "search_attributes": _read_attributes,
-    "events": _read_events,
-}

@@ -1,36 +1,44 @@
-"""Columns of JSON text that stay readable whatever the codec: errors, tags, search attributes, step events."""
+"""What stays readable whatever the codec: errors, tags, search attributes and step events, as text and as an index.
+
+Every store writes and reads them through this module, so that one database's rows mean the same as another's.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from durable_core.codec import json_text
 from durable_core.records import StepError
 
-__all__ = ["READERS", "attribute_rows", "written"]
+__all__ = ["READERS", "AttributeIndex", "attribute_index", "readable_text"]
 
 
-def written(name: str, value: Any, field: str) -> str:
-    """The text of *value* for the column *name*; *field* names it in errors."""
+class AttributeIndex(NamedTuple):
+    """One search attribute as it is compared: a text or a float64, never both."""
+
+    key: str
+    str_value: str | None
+    num_value: float | None
+
+
+def readable_text(name: str, value: Any, field: str) -> str:
+    """The text of *value* for the column *name*; *field* names it in errors. Raises `NotJsonSerializable`."""
     return json_text(_members(value) if name == "error" else value, field)
 
 
-def attribute_rows(run_id: str, text: str | None) -> list[dict[str, Any]]:
-    """The rows that index the search attributes in *text*: numbers as float64, booleans as text, None not at all."""
+def attribute_index(text: str | None) -> Iterator[AttributeIndex]:
+    """The index of the search attributes in *text*: numbers as float64, booleans as text, None not at all."""
     attributes = {} if text is None else json.loads(text)
-    return [_attribute_row(run_id, key, value) for key, value in attributes.items() if value is not None]
-
-
-def _attribute_row(run_id: str, key: str, value: str | float) -> dict[str, Any]:
-    # bool before int, which it is a kind of.
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    is_text = isinstance(value, str)
-    number = None if is_text else float(value)
-    return {"run_id": run_id, "key": key, "str_value": value if is_text else None, "num_value": number}
+    for key, value in attributes.items():
+        if isinstance(value, bool):  # before numbers, of which Python says it is one
+            yield AttributeIndex(key, "true" if value else "false", None)
+        elif isinstance(value, str):
+            yield AttributeIndex(key, value, None)
+        elif value is not None:
+            yield AttributeIndex(key, None, float(value))
 
 
 def _members(error: StepError) -> dict[str, Any]:
