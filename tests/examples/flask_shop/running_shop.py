@@ -27,12 +27,12 @@ __all__ = ["Answer", "HeldBooks", "RunningShop", "until"]
 PATIENCE_S = 60.0
 
 
-def until(probe: Callable[[], Any], wanted: Any, *, within: float = PATIENCE_S) -> None:
-    """Look until *probe* gives *wanted*; fail with what it gave last."""
+def until(probe: Callable[[], Any], wanted: Any, *, within: float = PATIENCE_S, every: float = 0.02) -> None:
+    """Look *every* so many seconds until *probe* gives *wanted*; fail with what it gave last."""
     deadline = time.monotonic() + within
     while (seen := probe()) != wanted:
         assert time.monotonic() < deadline, f"after {within} s still {seen!r}, not {wanted!r}"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class HeldBooks(Books):
