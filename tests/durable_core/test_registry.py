@@ -45,11 +45,11 @@ class Callable:
     def __call__(self, ctx: Any) -> None: ...
 
 
-class Unreadable:
-    def __init__(self, secret: object) -> None: ...
-
-
 def unreadable_input(ctx: Any, order: complex) -> None: ...
+
+
+def unreadable_result(ctx: Any) -> Iterator[int]:
+    return iter([1])
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,8 @@ def unreadable_input(ctx: Any, order: complex) -> None: ...
         (Callable(), "pass name="),
         (functools.partial(three, order=1), "pass name="),
         (lambda ctx: None, "has no name of its own: pass name="),
+        (unreadable_input, "input 'order' is annotated .*, but nothing in JSON can be rebuilt to complex"),
+        (unreadable_result, "return value is annotated .*, but nothing in JSON can be rebuilt to Iterator: use a list"),
     ],
 )
 def test_what_is_no_workflow(durable: Durable, body: Any, words: str) -> None:
@@ -82,7 +84,14 @@ def test_what_is_no_function_even_with_a_name(durable: Durable, body: Any) -> No
         durable.step(name="step")(body)
 
 
-@pytest.mark.parametrize(("function", "words"), [(numbers, "is a generator"), (later, "is an async def")])
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (numbers, "is a generator"),
+        (later, "is an async def"),
+        (unreadable_result, "step 'unreadable_result' return value is annotated .* rebuilt to Iterator"),
+    ],
+)
 def test_what_is_no_step(durable: Durable, function: Any, words: str) -> None:
     with pytest.raises(InvalidDefinition, match=words):
         durable.step(function)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NewType, Optional
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NewType, Optional, Protocol
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ import pydantic
 import pytest
 
 from durable_core.codec import plain
-from durable_core.errors import DamagedHistory, InvalidDefinition
+from durable_core.errors import DamagedHistory, InvalidDefinition, InvalidValue
 from durable_core.typed import TypedValue, input_type, return_type
 
 if TYPE_CHECKING:
@@ -147,16 +147,19 @@ def test_a_value_comes_back_as_its_type(annotation: Any, value: Any) -> None:
     assert type(rebuilt) is type(value)
 
 
-@pytest.mark.parametrize("annotation", [Any, object, None, dict, list, str, int, bool])
-def test_types_of_json_itself_are_left_alone(annotation: Any) -> None:
-    value = {"a": [1, None]}
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [*((one, {"a": [1, None]}) for one in (Any, object, None, dict)), (list, [1]), (str, "a"), (int, 7), (bool, True)],
+)
+def test_types_of_json_itself_are_left_alone(annotation: Any, value: Any) -> None:
     assert TypedValue(annotation, "x").rebuild(value) is value
+    assert TypedValue(annotation, "x").check(value, "it") is value
 
 
 @pytest.mark.parametrize(
     ("annotation", "value", "words"),
     [
-        (Order, {"id": "no uuid"}, r"step 'pay'.*Invalid UUID.*\$\.id"),
+        (Order, {"id": "no uuid"}, r"Invalid UUID.*\$\.id"),
         (list[Line], [{"sku": "a"}], r"missing required field `price`.*\$\[0\]"),
         (Colour, "blue", "Invalid enum value 'blue'"),
         (float, "1.5", "Expected `float`, got `str`"),
@@ -164,12 +167,23 @@ def test_types_of_json_itself_are_left_alone(annotation: Any) -> None:
         (Receipt, {"order_id": "1", "paid_at": "2024-01-01T00:00:00Z"}, "order_id"),
         (Receipt | Refusal, {"neither": 1}, "reason"),
         (Paid | Refused, {"kind": "lost"}, "Invalid value 'lost'"),
+        (int, "7", "it is '7'"),
+        (int, 7.5, "it is 7.5"),
+        (str, None, "it is None"),
+        (bool, 1, "it is 1"),
+        (list, {"a": 1}, "it is {'a': 1}"),
+        (dict, [1], r"it is \[1\]"),
+        (Iterable[int], 5, "5 is no Iterable"),
     ],
 )
 def test_a_value_that_no_longer_fits_names_the_place_and_the_way_out(annotation: Any, value: Any, words: str) -> None:
     with pytest.raises(DamagedHistory, match=words) as caught:
         TypedValue(annotation, "step 'pay' return value").rebuild(value)
+    assert str(caught.value).startswith("step 'pay' return value: ")
     assert "new version" in str(caught.value)
+    with pytest.raises(InvalidValue, match=words) as refused:
+        TypedValue(annotation, "step 'pay' return value").check(value, "what 'pay' returned")
+    assert str(refused.value).startswith("what 'pay' returned does not fit the annotation")
 
 
 @pytest.mark.parametrize("annotation", [Line | Order, datetime | str, "Line", dict[bytes | str, int]])
@@ -210,6 +224,41 @@ def test_an_annotation_that_does_not_exist_is_explained(function: Callable[..., 
         return_type(function, "step 'f'")
 
 
-def test_a_type_that_json_never_becomes_does_not_pass_silently() -> None:
-    with pytest.raises(DamagedHistory, match="is no dataclass, struct, model or JSON type"):
-        TypedValue(Iterator[int], "x").rebuild([1])
+@dataclasses.dataclass
+class Lazy:
+    rows: list[Iterator[int]]
+    again: Lazy | None = None
+
+
+class Quacks(Protocol):
+    def quack(self) -> None: ...
+
+
+class Opaque:
+    """A class of the application's own that is no dataclass."""
+
+
+@pytest.mark.parametrize(
+    ("annotation", "named"),
+    [
+        (Iterator[int], "Iterator"),
+        (Generator[int, None, None], "Generator"),
+        (Callable[[], int], "Callable"),
+        (Awaitable[int], "Awaitable"),
+        (complex, "complex"),
+        (Quacks, "Quacks"),
+        (Opaque, "Opaque"),
+        (dict[str, tuple[Opaque, ...]], "Opaque"),
+        (Opaque | None, "Opaque"),
+        (Lazy, "Iterator"),
+    ],
+)
+def test_a_type_that_json_never_becomes_is_refused_at_once(annotation: Any, named: str) -> None:
+    with pytest.raises(InvalidDefinition, match=f"step 'pay' return value is annotated .* rebuilt to {named}:"):
+        TypedValue(annotation, "step 'pay' return value")
+
+
+@pytest.mark.parametrize("annotation", [Iterable[int], Sized, list[Iterable[int]]])
+def test_what_a_list_already_is_needs_no_rebuilding(annotation: Any) -> None:
+    value = [[1, 2]]
+    assert TypedValue(annotation, "x").rebuild(value) == value

@@ -122,7 +122,8 @@ class Advancer:
             turn.history.check_finished()
         except NondeterminismError as error:
             raise Block(error) from error
-        return plain(result, f"what workflow {workflow.name!r} returned")
+        what = f"what workflow {workflow.name!r} returned"
+        return workflow.result.check(plain(result, what), what)
 
     async def _end(self, turn: Turn, patch: RunPatch) -> None:
         end = self._store.end_run if turn.left_waiter else self._store.update_run

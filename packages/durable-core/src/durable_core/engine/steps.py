@@ -102,7 +102,8 @@ async def _captured(
         value = function()
         if isawaitable(value):
             value = await value
-        output = plain(value, f"the value of ctx.{name} at {place}")
+        what = f"the value of ctx.{name} at {place}"
+        output = result.check(plain(value, what), what)
         recorded = turn.checkpoint(seq, name, "local", output=output, events=_remembered(turn, place))
         await turn.save(recorded)
     return result.rebuild(recorded.output)
@@ -144,7 +145,8 @@ class _Attempt:
 
     def completed(self, given: Any, result: Any) -> StepCheckpoint:
         """The checkpoint of a success. The result is what a replay will read: its plain form."""
-        output = plain(result, f"what {self._name!r} returned")
+        what = f"what {self._name!r} returned"
+        output = self._result.check(plain(result, what), what)
         return self._checkpoint("completed", input=given, output=output)
 
     async def _failed(self, error: Exception) -> None:
