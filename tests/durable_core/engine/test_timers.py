@@ -178,3 +178,20 @@ def test_a_side_effect_comes_back_as_its_annotation_says() -> None:
     world.durable.run_until_idle()
 
     assert seen == [(3, 4), (3, 4)]
+
+
+def test_an_unannotated_side_effect_is_plain_from_the_first_time_on() -> None:
+    world = World()
+    seen: list[Any] = []
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext) -> None:
+        seen.append(ctx.side_effect(lambda: (3, 4)))
+        ctx.sleep("1 h")
+
+    world.durable.start(flow, id="r")
+    world.durable.run_until_idle()
+    world.runtime.advance("1 h")
+    world.durable.run_until_idle()
+
+    assert seen == [[3, 4], [3, 4]]
