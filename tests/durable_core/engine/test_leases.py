@@ -117,6 +117,21 @@ def test_a_late_end_does_not_overwrite_a_cancel() -> None:
     assert handle.get().output is None
 
 
+@pytest.mark.parametrize("ending", ["return", "raise", "sleep"])
+def test_a_late_end_does_not_overwrite_a_cancel_that_left_the_lease(ending: str) -> None:
+    world = World()
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext) -> Any:
+        # As another program cancels that knows nothing of leases.
+        run_blocking(world.store.update_run("r", RunPatch(status="cancelled")))
+        return ENDINGS[ending](ctx)
+
+    world.durable.start(flow, id="r")
+    take_one_turn(world)
+    assert (world.run("r").status, world.run("r").output, world.run("r").error) == ("cancelled", None, None)
+
+
 @pytest.mark.parametrize("status", ["pending", "suspended", "waiting", "blocked"])
 def test_a_live_run_is_cancelled_wherever_it_stands(status: str) -> None:
     world = World()

@@ -283,18 +283,3 @@ def test_a_crash_in_the_middle_of_an_attempt_counts_no_attempt() -> None:
     world.durable.run_until_idle()
     assert handle.result("1s") == "charged"
     assert world.history("r")[0].attempts == 1
-
-
-def test_more_attempts_after_a_deploy_do_not_reopen_a_step_that_was_given_up() -> None:
-    world = World()
-    ran: list[int] = []
-    failing(world.durable, ran, max_attempts=1)
-    world.durable.start("flow", id="r")
-    world.durable.run_until_idle()
-    world.runtime.advance("1 h")
-    deployed = world.process()
-    failing(deployed, ran, max_attempts=9)
-    deployed.run_until_idle()
-
-    assert len(ran) == 1
-    assert world.run("r").status == "completed"
