@@ -5,7 +5,7 @@ The mutants are mistakes that real stores have made; the healthy store passes ev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from durable_core.codec import JsonCodec
 from durable_core.memory import InMemoryStateStore
 from durable_core.queries import RetentionPolicy, RunFacet, RunQuery
 from durable_core.records import (
+    INCOMPLETE_STATUSES,
     BufferedEvent,
     BufferedSignal,
     Guard,
@@ -34,6 +35,20 @@ MUTANTS = Mutants()
 class FilterAfterLimit(InMemoryStateStore):
     async def list_pending_runs(self, limit: int, namespace: str | None = None) -> list[WorkflowRun]:
         return [one for one in await super().list_pending_runs(limit) if namespace in (None, one.namespace)]
+
+
+@MUTANTS.killed_by("POLL-12")
+class StatusesAfterLimit(InMemoryStateStore):
+    async def list_incomplete_runs(
+        self,
+        namespace: str | None = None,
+        *,
+        statuses: Sequence[str] = INCOMPLETE_STATUSES,
+        lease_expired_ms: int | None = None,
+        limit: int | None = None,
+    ) -> list[WorkflowRun]:
+        found = await super().list_incomplete_runs(namespace, lease_expired_ms=lease_expired_ms, limit=limit)
+        return [one for one in found if one.status in statuses]
 
 
 @MUTANTS.killed_by("POLL-07", "POLL-08")

@@ -134,12 +134,21 @@ class Meanwhile(InMemoryStateStore):
     [
         RunPatch(status="completed", output=1, locked_by=None, locked_until_ms=None),
         RunPatch(status="cancelled", locked_by=None, locked_until_ms=None),
+        RunPatch(status="cancelled"),
         RunPatch(status="suspended", wake_at_ms=5, locked_by=None, locked_until_ms=None),
         RunPatch(locked_until_ms=9_999_999_999_999),
         RunPatch(locked_by="py:another", locked_until_ms=9_999_999_999_999),
         RunPatch(locked_by="py:another"),
     ],
-    ids=["completed", "cancelled", "suspended", "renewed", "taken", "taken by one who died as well"],
+    ids=[
+        "completed",
+        "cancelled",
+        "cancelled with its lease kept",
+        "suspended",
+        "renewed",
+        "taken",
+        "taken by one who died as well",
+    ],
 )
 @pytest.mark.parametrize("deaths", [0, 10], ids=["alive", "at the cap"])
 def test_recovery_leaves_a_run_alone_that_has_moved_on(patch: RunPatch, deaths: int) -> None:
@@ -181,6 +190,22 @@ def test_of_many_recoverers_one_counts_the_death() -> None:
 
     assert sum(recovered) == 20
     assert {world.run(f"r{number}").recovery_attempts for number in range(20)} == {1}
+
+
+def test_runs_that_are_being_cancelled_elsewhere_do_not_hide_the_crashed_ones() -> None:
+    world = World()
+    crashing(world, [])
+    for number in range(101):
+        world.durable.start("flow", id=f"c{number}")
+        run_blocking(world.store.update_run(f"c{number}", RunPatch(status="cancelling")))
+    world.runtime.advance("1 s")
+    world.durable.start("flow", id="r")
+    world.steal("r", owner="py:died")
+    world.runtime.advance("1 min")
+
+    assert run_blocking(recover_expired(world.store, world.runtime, EngineOptions())) == 1
+    assert (world.run("r").status, world.run("c0").status) == ("pending", "cancelling")
+    assert world.run("c0").recovery_attempts is None
 
 
 def test_another_namespaces_runs_are_not_recovered() -> None:

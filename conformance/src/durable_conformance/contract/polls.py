@@ -132,5 +132,14 @@ class PollClauses(ClauseGroup):
         await self.store.list_due_timers(NOW_MS)
         assert await self.store.get_run("r1") == full
 
+    @clause("POLL-12", "Incomplete runs of other statuses than the asked ones do not count towards the limit.")
+    async def test_incomplete_runs_of_a_status(self) -> None:
+        await self._create("a", status="cancelling", updated_at=at(-1))
+        await self._create("b", status="running")
+        assert ids(await self.store.list_incomplete_runs(statuses=("running",), limit=1)) == ["b"]
+        assert ids(await self.store.list_incomplete_runs(statuses=("cancelling",), limit=9)) == ["a"]
+        assert ids(await self.store.list_incomplete_runs(statuses=("running", "cancelling"), limit=9)) == ["a", "b"]
+        assert ids(await self.store.list_incomplete_runs(statuses=())) == []
+
     async def _create(self, run_id: str, **changes: object) -> None:
         await self.store.create_run(a_run(run_id, **changes))

@@ -15,6 +15,7 @@ from durable_core.drive import run_blocking
 from durable_core.errors import ConfigurationError
 from durable_core.queries import RetentionPolicy, RunFacet, RunQuery
 from durable_core.records import (
+    INCOMPLETE_STATUSES,
     BufferedEvent,
     BufferedSignal,
     Guard,
@@ -124,10 +125,19 @@ class OffloadedStore:
         return await self._hop(self._store.list_checkpoints_by_name_prefix, run_id, prefixes)
 
     async def list_incomplete_runs(
-        self, namespace: str | None = None, *, lease_expired_ms: int | None = None, limit: int | None = None
+        self,
+        namespace: str | None = None,
+        *,
+        statuses: Sequence[str] = INCOMPLETE_STATUSES,
+        lease_expired_ms: int | None = None,
+        limit: int | None = None,
     ) -> list[WorkflowRun]:
         return await self._hop(
-            self._store.list_incomplete_runs, namespace, lease_expired_ms=lease_expired_ms, limit=limit
+            self._store.list_incomplete_runs,
+            namespace,
+            statuses=statuses,
+            lease_expired_ms=lease_expired_ms,
+            limit=limit,
         )
 
     async def list_pending_runs(self, limit: int, namespace: str | None = None) -> list[WorkflowRun]:

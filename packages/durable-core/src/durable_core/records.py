@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeAlias
 
 __all__ = [
     "DEFAULT_NAMESPACE",
+    "INCOMPLETE_STATUSES",
     "LIVE_STATUSES",
     "TERMINAL_STATUSES",
     "UNSET",
@@ -31,6 +32,7 @@ __all__ = [
 #: pending, running, suspended, cancelling, blocked, completed, failed, cancelled, dead. Stores pass on any other
 #: text that they find in the table: a newer writer may know more.
 LIVE_STATUSES: Final = ("pending", "running", "suspended", "cancelling", "blocked")
+INCOMPLETE_STATUSES: Final = ("running", "cancelling")
 TERMINAL_STATUSES: Final = ("completed", "failed", "cancelled", "dead")
 DEFAULT_NAMESPACE: Final = "default"
 

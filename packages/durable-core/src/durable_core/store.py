@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from durable_core.queries import RetentionPolicy, RunFacet, RunQuery
 from durable_core.records import (
+    INCOMPLETE_STATUSES,
     BufferedEvent,
     BufferedSignal,
     Guard,
@@ -129,9 +130,14 @@ class StateStore(Protocol):
     # --- polls: bounded, index-backed, ties broken by id; namespace None means every namespace ------------------
 
     async def list_incomplete_runs(
-        self, namespace: str | None = None, *, lease_expired_ms: int | None = None, limit: int | None = None
+        self,
+        namespace: str | None = None,
+        *,
+        statuses: Sequence[str] = INCOMPLETE_STATUSES,
+        lease_expired_ms: int | None = None,
+        limit: int | None = None,
     ) -> list[WorkflowRun]:
-        """Runs in status running or cancelling by (updated_at, id).
+        """Runs in one of *statuses* by (updated_at, id).
 
         With *lease_expired_ms* only those that nobody holds, or whose lease ended at or before that instant.
         """

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from durable_core.codec import Codec, JsonCodec
 from durable_core.queries import RetentionPolicy, RunFacet, RunQuery
 from durable_core.records import (
+    INCOMPLETE_STATUSES,
     BufferedEvent,
     BufferedSignal,
     Guard,
@@ -134,9 +135,14 @@ class SqlStateStore:
 
     @retried
     async def list_incomplete_runs(
-        self, namespace: str | None = None, *, lease_expired_ms: int | None = None, limit: int | None = None
+        self,
+        namespace: str | None = None,
+        *,
+        statuses: Sequence[str] = INCOMPLETE_STATUSES,
+        lease_expired_ms: int | None = None,
+        limit: int | None = None,
     ) -> list[WorkflowRun]:
-        return await self._polls.incomplete(namespace, lease_expired_ms, limit)
+        return await self._polls.incomplete(namespace, statuses, lease_expired_ms, limit)
 
     @retried
     async def list_pending_runs(self, limit: int, namespace: str | None = None) -> list[WorkflowRun]:

@@ -30,12 +30,12 @@ class Polls:
         self._rows = rows
 
     async def incomplete(
-        self, namespace: str | None, lease_expired_ms: int | None, limit: int | None
+        self, namespace: str | None, statuses: Sequence[str], lease_expired_ms: int | None, limit: int | None
     ) -> list[WorkflowRun]:
         """`StateStore.list_incomplete_runs`."""
-        statuses = ("running", "cancelling")
+        wanted = tuple(statuses)
         return await self._list(
-            Poll(statuses=statuses, order="updated_at", namespace=namespace, free_ms=lease_expired_ms, limit=limit)
+            Poll(statuses=wanted, order="updated_at", namespace=namespace, free_ms=lease_expired_ms, limit=limit)
         )
 
     async def pending(self, limit: int, namespace: str | None) -> list[WorkflowRun]:
@@ -70,7 +70,7 @@ class Polls:
 
     async def _list(self, poll: Poll) -> list[WorkflowRun]:
         _check(poll)
-        if poll.limit == 0:
+        if poll.limit == 0 or not poll.statuses:
             return []
         found = await self._session.fetch(polls.list_runs_of(self._session.dialect, poll))
         return [self._rows.run(row) for row in found]

@@ -24,9 +24,10 @@ async def recover_expired(store: StateStore, runtime: Runtime, options: EngineOp
     """
     now_ms = runtime.now_ms()
     recovered = 0
-    for run in await store.list_incomplete_runs(options.namespace, lease_expired_ms=now_ms, limit=_BATCH):
-        if run.status != "running":
-            continue  # cancelling: compensation is not served by this engine yet, and must not be counted as a crash
+    # Not those that are cancelling: compensation is not served by this engine yet, and is no crash.
+    for run in await store.list_incomplete_runs(
+        options.namespace, statuses=("running",), lease_expired_ms=now_ms, limit=_BATCH
+    ):
         guard = Guard(statuses=("running",), owner=run.locked_by, lease_expired_ms=now_ms)
         attempts = (run.recovery_attempts or 0) + 1
         if attempts > options.max_recovery_attempts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,13 +22,15 @@ class Polls:
         self._tables = tables
         self._rows = rows
 
-    def incomplete(self, namespace: str | None, lease_expired_ms: int | None, limit: int | None) -> list[WorkflowRun]:
+    def incomplete(
+        self, namespace: str | None, statuses: Sequence[str], lease_expired_ms: int | None, limit: int | None
+    ) -> list[WorkflowRun]:
         """`StateStore.list_incomplete_runs`."""
         if lease_expired_ms is not None:
             from_ms(lease_expired_ms, "lease_expired_ms")
         rows = [
             row
-            for row in self._with_status(("running", "cancelling"), namespace)
+            for row in self._with_status(tuple(statuses), namespace)
             if lease_expired_ms is None or row.is_free(lease_expired_ms)
         ]
         return self._runs(_first(sorted(rows, key=_by_update), limit))

@@ -23,6 +23,7 @@ from durable_core.memory.signals import Signals
 from durable_core.memory.tables import Tables
 from durable_core.queries import RetentionPolicy, RunFacet, RunQuery
 from durable_core.records import (
+    INCOMPLETE_STATUSES,
     BufferedEvent,
     BufferedSignal,
     Guard,
@@ -126,10 +127,15 @@ class InMemoryStateStore:
             return self._checkpoints.by_name_prefix(run_id, prefixes)
 
     async def list_incomplete_runs(
-        self, namespace: str | None = None, *, lease_expired_ms: int | None = None, limit: int | None = None
+        self,
+        namespace: str | None = None,
+        *,
+        statuses: Sequence[str] = INCOMPLETE_STATUSES,
+        lease_expired_ms: int | None = None,
+        limit: int | None = None,
     ) -> list[WorkflowRun]:
         with self.atomic():
-            return self._polls.incomplete(namespace, lease_expired_ms, limit)
+            return self._polls.incomplete(namespace, statuses, lease_expired_ms, limit)
 
     async def list_pending_runs(self, limit: int, namespace: str | None = None) -> list[WorkflowRun]:
         with self.atomic():
