@@ -75,6 +75,24 @@ def test_a_damaged_input_blocks_until_it_is_repaired() -> None:
     assert handle.result("1s") == 7
 
 
+def test_a_damaged_input_is_not_taken_for_one_that_was_left_out() -> None:
+    world = World()
+    seen: list[Any] = []
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext, amount: Any = 100) -> None:
+        seen.append(amount)
+
+    world.durable.start(flow, 7, id="r")
+    world.damage_run("r", input="[7")
+    world.durable.run_until_idle()
+
+    run = world.run("r")
+    assert (run.status, seen) == ("blocked", [])
+    assert run.error is not None
+    assert "the recorded input does not parse" in run.error.message
+
+
 def test_a_result_that_no_longer_fits_its_type_blocks() -> None:
     @dataclass
     class Narrow:

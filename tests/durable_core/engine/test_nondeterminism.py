@@ -26,12 +26,16 @@ def three() -> int:
 
 def serve(durable: Durable, body: Callable[[WorkflowContext, dict[str, Any]], Any]) -> None:
     """Register *body* as the workflow, with its steps by name."""
-    steps: dict[str, Any] = {function.__name__: durable.step(function) for function in (one, two, three)}
+    steps: dict[str, Any] = {function.__name__: durable.step(function) for function in (one, two, three, sleep)}
 
     def flow(ctx: WorkflowContext) -> Any:
         return body(ctx, steps)
 
     durable.workflow(name="flow")(flow)
+
+
+def sleep() -> int:
+    return 4
 
 
 def original(ctx: WorkflowContext, steps: dict[str, Any]) -> str:
@@ -59,6 +63,13 @@ def another_kind(ctx: WorkflowContext, steps: dict[str, Any]) -> str:
     return "changed"
 
 
+def another_kind_of_the_same_name(ctx: WorkflowContext, steps: dict[str, Any]) -> str:
+    ctx.step(steps["one"])
+    ctx.step(steps["two"])
+    ctx.step(steps["sleep"])
+    return "changed"
+
+
 def without_tail(ctx: WorkflowContext, steps: dict[str, Any]) -> str:
     ctx.step(steps["one"])
     return "changed"
@@ -69,7 +80,10 @@ def with_more_before(ctx: WorkflowContext, steps: dict[str, Any]) -> str:
     return original(ctx, steps)
 
 
-@pytest.mark.parametrize("change", [renamed, reordered, another_kind, without_tail, with_more_before])
+@pytest.mark.parametrize(
+    "change",
+    [renamed, reordered, another_kind, another_kind_of_the_same_name, without_tail, with_more_before],
+)
 def test_changed_code_blocks_the_run_until_it_fits_again(change: Any) -> None:
     world = World()
     serve(world.durable, original)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -178,6 +179,26 @@ def test_a_side_effect_comes_back_as_its_annotation_says() -> None:
     world.durable.run_until_idle()
 
     assert seen == [(3, 4), (3, 4)]
+
+
+def test_a_side_effect_may_be_whatever_can_be_called() -> None:
+    world = World()
+    seen: list[Any] = []
+
+    @world.durable.step
+    def pair() -> tuple[int, int]:
+        return (3, 4)
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext) -> None:
+        seen.append(ctx.side_effect(partial(max, 1, 2)))
+        seen.append(ctx.side_effect(pair))
+        seen.append(ctx.side_effect([7].pop))
+
+    world.durable.start(flow, id="r")
+    world.durable.run_until_idle()
+    assert seen == [2, (3, 4), 7]
+    assert world.run("r").status == "completed"
 
 
 def test_an_unannotated_side_effect_is_plain_from_the_first_time_on() -> None:

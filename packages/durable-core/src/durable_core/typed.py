@@ -87,6 +87,9 @@ def input_type(function: Callable[..., Any], parameter: str, where: str) -> Type
 
 
 def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
+    function = inspect.unwrap(function)
+    if not inspect.isroutine(function):
+        return {}  # a functools.partial or a callable object, which typing refuses
     try:
         return typing.get_type_hints(function)
     except (NameError, AttributeError) as error:
