@@ -150,7 +150,7 @@ class InstantField(DatetimeField[Instant]):
         """The instant as the database keeps it; raises `InvalidInstant` for a naive datetime."""
         if value is None:
             return None
-        dialect = dialect_of(instance._meta.db)  # noqa: SLF001 - Tortoise's own public name for it
+        dialect = dialect_of(self.model._meta.db)  # noqa: SLF001 - Tortoise's own public name for it
         return dialect.encode_instant(to_utc(value, self.model_field_name))
 
     def to_python_value(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the durable models do that Tortoise's models do not: take JSON as it is given, and know keys of two columns."""
+"""What the durable models do that Tortoise's do not: take values as they are given, and know keys of two columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.models import Model
 
-from durable_tortoise.fields import CompositeKeyField, JsonField
+from durable_tortoise.fields import CompositeKeyField, InstantField, JsonField
 
 __all__ = ["DurableRow", "TwoKeyRow"]
 
 
 class DurableRow(Model):
-    """A row of a durable table. What a JSON column is given stays what it is; only what it holds is parsed."""
+    """A row of a durable table. What a JSON or instant column is given stays what it is; what it holds is parsed."""
 
     class Meta:
         """Tortoise's own."""
@@ -24,9 +24,13 @@ class DurableRow(Model):
 
     def _set_kwargs(self, kwargs: dict[str, Any]) -> set[str]:
         # Tortoise sends what the user gives and what the database gives through one converter, which would take the
-        # text "1" that the user means for the number that it spells.
+        # user's text "1" for the number that it spells, and a naive datetime for one in UTC.
         fields = self._meta.fields_map
-        given = {name: value for name, value in kwargs.items() if isinstance(fields.get(name), JsonField)}
+        given = {
+            name: value
+            for name, value in kwargs.items()
+            if value is not None and isinstance(fields.get(name), JsonField | InstantField)
+        }
         for name, value in given.items():
             setattr(self, name, value)
         rest = {name: value for name, value in kwargs.items() if name not in given}
