@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import psycopg2
-import pymysql
 import pytest
 
 from backends import Backends
+from database_probe import Probe
 from database_servers import BackendAddress
 from durable_conformance import Harness, StoreAbsent, StoreContract
 from durable_peewee import PeeweeStateStore
 from peewee_databases import open_peewee
-
-_TABLES = (
-    *("durable_step_checkpoints", "durable_run_attributes", "durable_signal_waiters"),
-    *("durable_buffered_signals", "durable_buffered_events", "durable_workflow_runs"),
-)
-_CONNECTIONS = {
-    "postgres": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()",
-    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database()",
-}
-
-
-class Probe:
-    """A driver's own connection, beside those of Peewee."""
-
-    def __init__(self, address: BackendAddress) -> None:
-        server = address.server
-        self.dialect: Literal["sqlite", "postgres", "mysql"] = "sqlite"
-        self._connection: Any
-        if server is None:
-            self._connection = sqlite3.connect(address.database, isolation_level=None, timeout=30)
-        elif server.kind == "mariadb":
-            self.dialect = "mysql"
-            login: dict[str, Any] = {
-                "host": server.host,
-                "port": server.port,
-                "user": server.user,
-                "password": server.password,
-            }
-            self._connection = pymysql.connect(database=address.database, autocommit=True, charset="utf8mb4", **login)
-        else:
-            self.dialect = "postgres"
-            self._connection = psycopg2.connect(address.url)
-            self._connection.autocommit = True
-
-    def execute(self, sql: str) -> Sequence[Sequence[Any]]:
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 class PeeweeHarness(Harness):
@@ -86,8 +42,7 @@ class PeeweeHarness(Harness):
 
     def reset(self) -> None:
         if self.sql is not None:
-            for table in _TABLES:
-                self.sql.execute(f"DELETE FROM {table}")
+            self.sql.empty()
 
     def close(self) -> None:
         if self._address is not None and self._databases is not None and self.sql is not None:
@@ -96,9 +51,7 @@ class PeeweeHarness(Harness):
         self._address = self.sql = None
 
     def open_connections(self) -> int | None:
-        if self.sql is None or self.sql.dialect == "sqlite":
-            return None
-        return int(self.sql.execute(_CONNECTIONS[self.sql.dialect])[0][0])
+        return None if self.sql is None else self.sql.count_connections()
 
 
 @pytest.fixture(scope="class")

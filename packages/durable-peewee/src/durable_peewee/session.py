@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import threading
 import time
@@ -20,12 +19,11 @@ from durable_peewee.dialects import dialect_of, unwrapped
 from durable_peewee.driver_errors import translated
 from durable_peewee.sqlite_files import WriteFunnel, prefer_wal, refuse_memory
 from durable_peewee.transactions import begun, is_manual, transaction_block
+from durable_sql.after_commit import call_after_commit
 from durable_sql.dialect import Dialect
 from durable_sql.session import Row, Statement
 
 __all__ = ["PeeweeSession"]
-
-_log = logging.getLogger("durable")
 
 _BACK_OFF_S: Final = 0.005
 
@@ -101,9 +99,9 @@ class PeeweeSession:
         """Call *callback* after the open transaction's commit; now where none is open, or Peewee cannot tell when."""
         database = self._host().database
         if is_manual(database):
-            _call(callback)
+            call_after_commit(callback)
         else:
-            database.after_commit(lambda: _call(callback))
+            database.after_commit(lambda: call_after_commit(callback))
 
     async def back_off(self, attempt: int) -> None:
         """Sleep some milliseconds times *attempt*."""
@@ -117,8 +115,7 @@ class PeeweeSession:
         if database.in_transaction():
             yield
             return
-        with translated(host.dialect):
-            opened = database.connect(reuse_if_open=True)
+        opened = _opened(host)
         try:
             if self._sqlite_pragmas:
                 host.prepare()
@@ -153,6 +150,11 @@ class PeeweeSession:
             return
         held_before = self._here.holding
         found_open = not database.is_closed()
+        if hold and not found_open:
+            # Now, and not with the first call: Peewee opens connections one after the other, and a renewal of leases
+            # that had to queue behind those of many turns would come too late.
+            _refuse_event_loop()
+            _opened(self._host())
         self._here.holding = held_before or hold
         try:
             yield
@@ -207,12 +209,12 @@ class _Host:
             prefer_wal(database)
 
 
-def _call(callback: Callable[[], None]) -> None:
-    # The commit stands, so an error here must not reach whoever committed and would take it for a failed one.
-    try:
-        callback()
-    except Exception:  # noqa: BLE001 - logged, whatever it is
-        _log.exception("durable: a callback after a commit failed; the commit itself stands")
+def _opened(host: _Host) -> bool:
+    """Open a connection on this thread if there is none; tell whether it did."""
+    if not host.database.is_closed():
+        return False  # connect() would say the same, but only when no other thread is opening one
+    with translated(host.dialect):
+        return bool(host.database.connect(reuse_if_open=True))
 
 
 def _refuse_event_loop() -> None:

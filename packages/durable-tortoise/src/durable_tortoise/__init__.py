@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from durable_tortoise.session import TortoiseSession
+from durable_tortoise.store import TortoiseStateStore
+
+__all__ = ["TortoiseSession", "TortoiseStateStore"]

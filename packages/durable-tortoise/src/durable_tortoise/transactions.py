@@ -1,0 +1,115 @@
+"""A transaction of ours, or a savepoint in the host's, on the host's connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from weakref import WeakKeyDictionary
+
+from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
+from tortoise.backends.sqlite.client import SqliteTransactionContext
+from tortoise.exceptions import TransactionManagementError
+from tortoise.transactions import in_transaction
+
+from durable_sql.after_commit import call_after_commit
+from durable_sql.dialect import Dialect
+from durable_tortoise.contexts import Home
+from durable_tortoise.driver_errors import passing_trouble, translated
+
+__all__ = ["after_commit", "transaction_block"]
+
+_log = logging.getLogger("durable")
+
+_waiting: WeakKeyDictionary[TransactionalDBClient, list[Callable[[], None]]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def transaction_block(home: Home, dialect: Dialect, *, read_committed: bool) -> AsyncIterator[None]:
+    """Commit when the block ends well, roll back on any exception, which passes as it is.
+
+    But for what the host's own statements met because of others: that is `StoreContention` or `StoreUnavailable`, as
+    it is when ours meet it, so that whoever can run the block again knows to.
+    A rollback that fails does not hide what led to it.
+    """
+    # Tortoise leaves its own transaction standing where beginning or releasing one fails: `using` puts back what was.
+    with home.entered(), home.using(home.client()):
+        joins = home.transaction() is not None
+        block = in_transaction(home.connection_name)
+        if not joins:
+            _begin_as_asked(_wrapper(block), dialect, read_committed=read_committed)
+        with translated(dialect):
+            await _enter(block)
+        try:
+            yield
+        except BaseException as error:
+            await _undo(block)
+            trouble = passing_trouble(error, dialect)
+            if trouble is not None:
+                raise trouble from error
+            raise
+        else:
+            with translated(dialect):
+                await block.__aexit__(None, None, None)
+
+
+def after_commit(transaction: TransactionalDBClient, callback: Callable[[], None]) -> None:
+    """Call *callback* when *transaction* has been committed; never, if it is rolled back.
+
+    Tortoise tells nobody of a commit, so this stands in the way of it.
+    """
+    if transaction not in _waiting:
+        waiting = _waiting[transaction] = []
+        commit = transaction.commit
+
+        async def committed() -> None:
+            await commit()
+            for one in waiting:
+                call_after_commit(one)
+
+        transaction.commit = committed  # type: ignore[method-assign]
+    _waiting[transaction].append(callback)
+
+
+def _begin_as_asked(wrapper: TransactionalDBClient, dialect: Dialect, *, read_committed: bool) -> None:
+    if dialect.name == "sqlite":
+
+        async def begin() -> None:
+            # A deferred transaction that reads before it writes fails at once when another has written meanwhile.
+            await wrapper.execute_script("BEGIN IMMEDIATE")
+
+    elif dialect.name == "mysql" and read_committed:
+        begin_ordinarily = wrapper.begin
+
+        async def begin() -> None:
+            await wrapper.execute_script("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            await begin_ordinarily()
+
+    else:
+        return
+    wrapper.begin = begin  # type: ignore[method-assign]
+
+
+async def _enter(block: TransactionContext) -> None:
+    try:
+        await block.__aenter__()
+    except BaseException:
+        if hasattr(block, "token"):  # it has taken a connection, which nobody else will give back
+            with suppress(Exception):
+                # The one error after which Tortoise does not try to roll back.
+                await block.__aexit__(TransactionManagementError, None, None)
+        raise
+
+
+async def _undo(block: TransactionContext) -> None:
+    try:
+        # Any error will do, but for Tortoise's own: after that one it does not roll back, and SQLite's next
+        # transaction would commit what is left.
+        await block.__aexit__(Exception, None, None)
+    except Exception as failed:  # noqa: BLE001 - whatever it was, the first error is the one to tell
+        _log.debug("durable: rolling back failed as well: %s", failed)
+
+
+def _wrapper(block: TransactionContext) -> TransactionalDBClient:
+    wrapper: TransactionalDBClient = block.connection if isinstance(block, SqliteTransactionContext) else block.client
+    return wrapper
