@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -54,7 +55,7 @@ async def until(condition: Callable[[], Coroutine[Any, Any, bool]]) -> None:
             await asyncio.sleep(0.005)
 
 
-@on_a_loop(poll="60 s")
+@on_a_loop(poll="20 ms")
 async def test_a_run_from_its_start_to_its_result(durable: AsyncDurable) -> None:
     @durable.step
     async def double(n: int) -> int:
@@ -78,7 +79,6 @@ async def test_a_run_from_its_start_to_its_result(durable: AsyncDurable) -> None
         return n, now, await ctx.wait_for_signal("go", timeout="1 h")
 
     async with durable.worker():
-        await asyncio.sleep(0.05)
         handle = await durable.start(flow, 4, id="r")
         await until(lambda: waits(durable))
         assert await durable.signal("go", "now") is True
@@ -89,7 +89,8 @@ async def test_a_run_from_its_start_to_its_result(durable: AsyncDurable) -> None
 
 
 async def waits(durable: AsyncDurable) -> bool:
-    return (await durable.get_run("r")).status == "suspended"
+    run = await durable.get_run("r")
+    return run.status == "suspended" and run.wake_at_ms is not None and run.wake_at_ms > time.time() * 1000 + 60_000
 
 
 @on_a_loop(poll="10 ms")

@@ -9,6 +9,7 @@ from durable_core.context import AsyncWorkflowContext, WorkflowContext
 from durable_core.errors import (
     BlockingStoreOnEventLoop,
     ConfigurationError,
+    ContextMisused,
     DamagedHistory,
     DurableError,
     FatalError,
@@ -38,8 +39,10 @@ from durable_core.errors import (
     StoreContention,
     StoreError,
     StoreUnavailable,
+    StrayCancellation,
     SuspendedError,
     SuspensionSwallowed,
+    UnreplayableTimeout,
     WorkflowNotRegistered,
 )
 from durable_core.handles import AsyncRunHandle, RunHandle
@@ -60,6 +63,7 @@ __all__ = [
     "BlockingStoreOnEventLoop",
     "Codec",
     "ConfigurationError",
+    "ContextMisused",
     "DamagedHistory",
     "Durable",
     "DurableError",
@@ -99,8 +103,10 @@ __all__ = [
     "StoreContention",
     "StoreError",
     "StoreUnavailable",
+    "StrayCancellation",
     "SuspendedError",
     "SuspensionSwallowed",
+    "UnreplayableTimeout",
     "Workflow",
     "WorkflowContext",
     "WorkflowNotRegistered",

@@ -16,6 +16,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from functools import partial
 from typing import Any, Final, Literal
 
+from durable_core.task_scope import TaskScope
+
 __all__ = ["AsyncioRuntime", "TaskBell", "TaskCrew"]
 
 _log = logging.getLogger("durable")
@@ -96,6 +98,10 @@ class AsyncioRuntime:
             yield
         finally:
             await task
+
+    def scope(self) -> TaskScope:
+        """A scope of the current task."""
+        return TaskScope()
 
     def bell(self) -> TaskBell:
         """A bell on an asyncio.Event."""

@@ -9,14 +9,16 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal, cast
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from typing import Any, Literal, TypeVar, cast
 
 from durable_core.drive import run_blocking
 from durable_core.errors import InvalidDefinition
 from durable_core.thread_crew import ThreadCrew
 
-__all__ = ["BlockingRuntime", "ThreadBell"]
+__all__ = ["BlockingRuntime", "ThreadBell", "ThreadScope"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger("durable")
 
@@ -83,6 +85,10 @@ class BlockingRuntime:
         finally:
             thread.join()
 
+    def scope(self) -> ThreadScope:
+        """A scope of this thread."""
+        return ThreadScope()
+
     def bell(self) -> ThreadBell:
         """A bell on a threading.Event."""
         return ThreadBell()
@@ -90,6 +96,40 @@ class BlockingRuntime:
     def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> ThreadCrew:
         """A crew of daemon threads."""
         return ThreadCrew(size, around)
+
+
+class ThreadScope:
+    """`Scope` of one thread: nothing in it can be cancelled or left behind."""
+
+    cancelled: Literal[False] = False
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def is_here(self) -> bool:
+        """Whether this is the thread that made the scope."""
+        return threading.get_ident() == self._thread
+
+    async def body(self, body: Callable[[], Awaitable[T]]) -> T:
+        """Run *body*."""
+        return await body()
+
+    async def operation(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Run *operation*."""
+        return await operation()
+
+    def users_code(self, what: str) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
+
+    async def timeout(self) -> None:
+        """None: a thread has no timeouts."""
+
+    def leaving(self) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
+        """Nothing."""
 
 
 class ThreadBell:

@@ -50,6 +50,7 @@ class _Operations:
 
     def _perform(self, operation: Callable[..., Coroutine[Any, Any, Any]], *given: Any) -> Coroutine[Any, Any, Any]:
         place = calling_place()
+        self._turn.check_usable(place)
         position = self._turn.history.take_position()
         return self._turn.perform(lambda: operation(self._turn, position, place, *given), place)
 

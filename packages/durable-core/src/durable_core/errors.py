@@ -6,7 +6,8 @@
     │   ├── WorkflowNotRegistered       no such workflow, or not in that version, in this process
     │   ├── StepNotRegistered           ctx.step() was given a function without @durable.step
     │   ├── BlockingStoreOnEventLoop    a blocking store was called on a running event loop
-    │   └── SuspendedError              something awaited for real under a blocking door
+    │   ├── SuspendedError              something awaited for real under a blocking door
+    │   └── ContextMisused              ctx was used inside a step, on another thread, or after its turn
     ├── InvalidValue (ValueError)       refused before anything was written
     │   ├── InvalidIdentifier           blank, padded, or with characters that databases disagree on
     │   │   └── IdentifierTooLong
@@ -24,6 +25,8 @@
     │       ├── SchemaMissing           tables, columns or indexes are absent; the DDL is in the message
     │       └── SchemaMismatch          a table is laid out in a way that we cannot serve safely
     ├── NondeterminismError             the code and the recorded history disagree
+    ├── UnreplayableTimeout             a workflow body put asyncio.timeout() or wait_for() around a call
+    ├── StrayCancellation               user code raised CancelledError, but nobody had cancelled it
     ├── SuspensionSwallowed             a workflow body caught the signal that parks it
     ├── DamagedHistory                  a recorded payload that replay needs does not parse
     ├── StepFailed                      a step used up its attempts; the same on first run and on replay
@@ -35,8 +38,7 @@
         ├── RunCancelled
         └── RunDead
 
-Control flow (`durable_core.engine.control`) derives from BaseException and is not in this tree on purpose:
-``except Exception`` in a workflow body must not catch it.
+Control flow (`durable_core.engine.control`) is not in this tree on purpose: ``except Exception`` must not catch it.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from __future__ import annotations
 __all__ = [
     "BlockingStoreOnEventLoop",
     "ConfigurationError",
+    "ContextMisused",
     "DamagedHistory",
     "DurableError",
     "FatalError",
@@ -73,8 +76,10 @@ __all__ = [
     "StoreContention",
     "StoreError",
     "StoreUnavailable",
+    "StrayCancellation",
     "SuspendedError",
     "SuspensionSwallowed",
+    "UnreplayableTimeout",
     "WorkflowNotRegistered",
 ]
 
@@ -105,6 +110,10 @@ class BlockingStoreOnEventLoop(ConfigurationError):
 
 class SuspendedError(ConfigurationError):
     """Something under a blocking door awaited for real; its coroutine was closed."""
+
+
+class ContextMisused(ConfigurationError):
+    """`ctx` was used where it cannot work: inside a step, on another thread, or after its turn. Nothing was begun."""
 
 
 class InvalidValue(DurableError, ValueError):
@@ -207,6 +216,14 @@ class NondeterminismError(DurableError):
     """The workflow's code asks for something else than its history recorded at the same position."""
 
 
+class UnreplayableTimeout(DurableError):
+    """A workflow body has put a timeout of asyncio around its calls, and no two replays take the same time."""
+
+
+class StrayCancellation(DurableError):
+    """User code raised `CancelledError` by itself: in a step a failed attempt, in a body a failed run."""
+
+
 class SuspensionSwallowed(DurableError):
     """A workflow body caught the exception that parks a run, and went on as if the wait were over."""
 
@@ -231,10 +248,7 @@ class StepFailed(DurableError):
 
 
 class FatalError(DurableError):
-    """Raise this in a step to fail it now, whatever attempts are left.
-
-    *code* is stored with the failure and comes back as `StepFailed.code`.
-    """
+    """Raise this in a step to fail it now, whatever attempts are left; *code* comes back as `StepFailed.code`."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)

@@ -7,10 +7,12 @@ Three implementations: `durable_core.blocking_runtime` (threads), `durable_core.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Bell", "Crew", "Runtime"]
+__all__ = ["Bell", "Crew", "Runtime", "Scope", "TimeoutReached"]
+
+T = TypeVar("T")
 
 
 class Bell(Protocol):
@@ -42,6 +44,45 @@ class Crew(Protocol):
 
     async def close(self) -> None:
         """Let go of threads or tasks. Turns still under way are abandoned to their leases."""
+
+
+class TimeoutReached(Exception):
+    """A timeout in the body's own code ran out around one of its operations; the message is the timeout's name."""
+
+
+class Scope(Protocol):
+    """Everything that a body runs in one turn. None of it outlives the turn."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the turn is being cancelled: then nothing more of it may be recorded."""
+
+    def is_here(self) -> bool:
+        """Whether the caller is on the thread that the body belongs to."""
+
+    async def body(self, body: Callable[[], Awaitable[T]]) -> T:
+        """Run the body. A cancellation that it raised by itself is `StrayCancellation`."""
+
+    async def operation(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Run an operation of the body to its end, also if the body's own code cancels the call: that is raised then.
+
+        Raises `TimeoutReached` if it was a timeout that did. Cuts the operation off if the turn is cancelled.
+        """
+
+    def users_code(self, what: str) -> AbstractContextManager[None]:
+        """Around code of the user inside an operation.
+
+        A cancellation that it raised by itself is `StrayCancellation`; one of the turn passes, even if swallowed.
+        """
+
+    async def timeout(self) -> str | None:
+        """The name of a timeout that the body has set around its operations, if there is one."""
+
+    def leaving(self) -> None:
+        """The caller is about to raise control flow, which nobody needs to be told of."""
+
+    async def close(self) -> None:
+        """Cancel what the body has left behind, and wait for its end."""
 
 
 class Runtime(Protocol):
@@ -81,6 +122,9 @@ class Runtime(Protocol):
 
     def beside(self, work: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
         """Run *work* once beside the block, on a thread or task of its own; the block's end waits for it to end."""
+
+    def scope(self) -> Scope:
+        """A new scope, for the turn that the caller is about to run."""
 
     def bell(self) -> Bell:
         """A new bell."""

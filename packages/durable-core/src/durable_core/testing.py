@@ -8,8 +8,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import coroutine
 from typing import Any, Final
 
-from durable_core.blocking_runtime import BlockingRuntime
+from durable_core.blocking_runtime import BlockingRuntime, ThreadScope
 from durable_core.durations import Duration, duration_ms
+from durable_core.runtime import Scope
+from durable_core.task_scope import TaskScope
 
 __all__ = ["FakeBell", "FakeCrew", "FakeRuntime"]
 
@@ -75,6 +77,10 @@ class FakeRuntime:
     async def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         """Nothing happens beside the block: no time passes there that a test has not asked for."""
         yield
+
+    def scope(self) -> Scope:
+        """As the real runtimes do."""
+        return ThreadScope() if self.blocking else TaskScope()
 
     def bell(self) -> FakeBell:
         """A bell whose waiting is a jump."""

@@ -21,6 +21,7 @@ from durable_core.errors import (
     NondeterminismError,
     StoreError,
     SuspensionSwallowed,
+    UnreplayableTimeout,
     WorkflowNotRegistered,
 )
 from durable_core.instants import from_ms
@@ -80,11 +81,12 @@ class Advancer:
             history=History(run, await self._store.list_checkpoints(run.id)),
             store=self._store,
             runtime=self._runtime,
+            scope=self._runtime.scope(),
             options=self._options,
             stopping=stopping,
         )
         try:
-            output = await self._body(turn, workflow, arguments)
+            output = await self._whole(turn, workflow, arguments)
         except Suspend as suspended:
             await self._suspend(run, lease, suspended)
         except HandOver:
@@ -99,16 +101,29 @@ class Advancer:
         else:
             await self._end(turn, RunPatch(status="completed", output=output, error=None))
 
+    async def _whole(self, turn: Turn, workflow: Workflow[Any, Any], arguments: tuple[Any, ...]) -> Any:
+        """`_body`, of which nothing goes on after it: the run is given away next."""
+        try:
+            return await self._body(turn, workflow, arguments)
+        finally:
+            turn.close()
+            await turn.scope.close()
+
     async def _body(self, turn: Turn, workflow: Workflow[Any, Any], arguments: tuple[Any, ...]) -> Any:
         """The body's plain result; control flow and errors as they come, also when the body tried to keep them."""
-        try:
+
+        async def body() -> Any:
             result = workflow.body(self._open_context(turn), *arguments)
-            if isinstance(result, Coroutine):
-                result = await result
+            return await result if isinstance(result, Coroutine) else result
+
+        try:
+            result = await turn.scope.body(body)
         except Exception as error:
             over = await turn.drain()
             if over is None:
                 raise
+            if isinstance(over, Block) and isinstance(over.cause, UnreplayableTimeout):
+                raise over from error  # the timeout itself ran out, and replaced what ended the turn
             raise _swallowed(over, workflow) from error
         except BaseException as error:
             if turn.over is None or not _is_control_flow(error):

@@ -40,7 +40,8 @@ async def run_step(
     given = plain(_arguments(args, kwargs), f"the arguments of step {step.name!r}") if args or kwargs else None
 
     async def once() -> StepCheckpoint:
-        result = await turn.runtime.call(step.function, *args, **kwargs)
+        with turn.scope.users_code(f"step {step.name!r}"):
+            result = await turn.runtime.call(step.function, *args, **kwargs)
         return attempt.completed(given, result)
 
     return await attempt.run(once, save=turn.save)
@@ -57,8 +58,15 @@ async def run_transaction(
     attempt = _Attempt(turn, seq, place, name, retry, result)
 
     async def work(tx: StoreTransaction) -> StepCheckpoint:
-        value = body(*args, **kwargs)
-        value = await value if isawaitable(value) else value
+        with turn.scope.users_code(f"{name!r}"):
+            value = body(*args, **kwargs)
+            if isawaitable(value):
+                value = await value
+            elif not turn.runtime.blocking and turn.scope.is_here():
+                raise InvalidDefinition(
+                    f"ctx.transaction at {place} was given the plain def {name!r}, which cannot await the database of "
+                    "an async store, so nothing that it does could be in the transaction: make it an async def"
+                )
         checkpoint = attempt.completed(None, value)
         await tx.save_checkpoint(checkpoint, owner=turn.lease.owner)
         return checkpoint
@@ -99,9 +107,10 @@ async def _captured(
     recorded = turn.recorded(seq, name, "local", place)
     if recorded is None:
         turn.check_may_begin()
-        value = function()
-        if isawaitable(value):
-            value = await value
+        with turn.scope.users_code(f"what ctx.{name} at {place} was given"):
+            value = function()
+            if isawaitable(value):
+                value = await value
         what = f"the value of ctx.{name} at {place}"
         output = result.check(plain(value, what), what)
         recorded = turn.checkpoint(seq, name, "local", output=output, events=_remembered(turn, place))

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Left, Suspend
 from durable_core.engine.history import History
 from durable_core.engine.leases import Lease
 from durable_core.engine.options import EngineOptions
-from durable_core.errors import DamagedHistory, NondeterminismError, StoreError
+from durable_core.errors import ContextMisused, DamagedHistory, NondeterminismError, StoreError, UnreplayableTimeout
 from durable_core.instants import from_ms
 from durable_core.records import StepCheckpoint, StepError, WorkflowRun
-from durable_core.runtime import Runtime
+from durable_core.runtime import Runtime, Scope, TimeoutReached
 from durable_core.store import StateStore
 
 __all__ = ["Turn"]
 
 T = TypeVar("T")
+
+#: The operation that the code which asks is inside of: its turn, and where it was called.
+_INSIDE: Final[ContextVar[tuple[Turn, str] | None]] = ContextVar("durable_inside", default=None)
 
 
 class Turn:
@@ -32,6 +36,7 @@ class Turn:
         history: History,
         store: StateStore,
         runtime: Runtime,
+        scope: Scope,
         options: EngineOptions,
         stopping: Callable[[], bool],
     ) -> None:
@@ -40,10 +45,12 @@ class Turn:
         self.history = history
         self.store = store
         self.runtime = runtime
+        self.scope = scope
         self.options = options
         self.over: ControlFlow | None = None
         self.left_waiter = False
         self._stopping = stopping
+        self._closed = False
         self._under_way = 0
         self._resting = 0
         self._wake_at_ms: int | None = None
@@ -55,11 +62,15 @@ class Turn:
         Control flow is raised only when no operation beside this one is at work (``asyncio.gather``): a step is not
         cut off because its neighbour sleeps, and the neighbours of a sleeper get as far as they can in this turn.
         """
+        self.check_usable(place)
         if self.over is not None:
+            self.scope.leaving()
             raise self.over
         self._under_way += 1
         try:
-            return await operation()
+            return await self.scope.operation(lambda: self._inside(operation, place))
+        except TimeoutReached as timeout:
+            await self._block_timeout(str(timeout), place)
         except StoreError as error:
             await self._end(Abort(error), place, error)
         except (NondeterminismError, DamagedHistory) as error:
@@ -71,7 +82,52 @@ class Turn:
         finally:
             self._under_way -= 1
 
+    def check_usable(self, place: str) -> None:
+        """Refuse a call of ctx at *place* that could not be replayed. Raises `ContextMisused`."""
+        inside = _INSIDE.get()
+        if inside is not None and inside[0] is self:
+            where = (
+                f"inside the call at {inside[1]}: the code of a step is not replayed, so it cannot use ctx. "
+                "Return from the step and let the workflow's body make the next call"
+            )
+        elif not self.scope.is_here():
+            where = "on another thread than the workflow's body: make the call in the body, and hand its result over"
+        elif self._closed:
+            where = (
+                "after its turn had ended: something that the body began, or gave ctx to, outlived it. "
+                "A body must wait for everything that uses ctx"
+            )
+        else:
+            return
+        raise ContextMisused(f"run {self.run.id!r}: ctx was used at {place} {where}")
+
+    def close(self) -> None:
+        """No operation may begin any more."""
+        self._closed = True
+
+    async def _inside(self, operation: Callable[[], Awaitable[T]], place: str) -> T:
+        before = _INSIDE.set((self, place))
+        try:
+            return await operation()
+        finally:
+            _INSIDE.reset(before)
+
+    async def _block_timeout(self, timeout: str, place: str) -> NoReturn:
+        """Block rather than fail: a step that had begun is finished and saved, so the mended code goes on from there.
+
+        Until then every turn gets a step further and is blocked again; nothing is repeated, nothing is lost.
+        """
+        error = UnreplayableTimeout(
+            f"run {self.run.id!r}: {timeout} stands around the call at {place}, but the body is replayed, and real "
+            "time is not. Give the time to the call instead: ctx.wait_for_signal(token, timeout=...) for an answer, "
+            "ctx.sleep() for a pause, a timeout inside the step's own function for slow work. "
+            "The run goes on by itself when the code fits"
+        )
+        await self._end(Block(error), place, None)
+
     async def _park(self, suspended: Suspend, place: str) -> NoReturn:
+        if (timeout := await self.scope.timeout()) is not None:
+            await self._block_timeout(timeout, place)
         wakes = (suspended.wake_at_ms, self._wake_at_ms)
         self._wake_at_ms = min(wake for wake in wakes if wake is not None)
         await self._rest(lambda: self.over is None and self._under_way > self._resting)
@@ -84,6 +140,7 @@ class Turn:
             control.__cause__ = cause
             self.over = over = control
         await self._rest(lambda: self._under_way > self._resting)
+        self.scope.leaving()
         raise over
 
     async def _rest(self, busy: Callable[[], bool]) -> None:
