@@ -88,7 +88,7 @@ def test_every_goes_on_after_errors_and_ends_with_its_block(caplog: pytest.LogCa
             if len(rounds) == 3:
                 enough.set()
 
-        async with AsyncioRuntime().every(1, action):
+        async with AsyncioRuntime().every(1, action, nullcontext):
             await enough.wait()
         assert len(set(rounds)) == 1
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -110,7 +110,7 @@ def test_a_cancellation_that_comes_while_the_helper_ends_is_not_swallowed() -> N
                 await let_go.wait()
 
         async def inside() -> None:
-            async with AsyncioRuntime().every(0, action):
+            async with AsyncioRuntime().every(0, action, nullcontext):
                 await begun.wait()
 
         begun = asyncio.Event()
@@ -140,7 +140,7 @@ def test_helpers_do_not_inherit_a_requests_context() -> None:
         crew = runtime.crew(1, nullcontext)
         crew.start(look)
         assert await crew.join(_FOR_EVER_MS)
-        async with runtime.every(0, look):
+        async with runtime.every(0, look, nullcontext):
             await both.wait()
         async with runtime.beside(look):
             pass

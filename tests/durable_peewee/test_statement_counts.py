@@ -30,6 +30,7 @@ _CALLS: dict[str, tuple[Callable[[PeeweeStateStore], Awaitable[Any]], int, int]]
     "claim_due_runs, idle": (lambda s: s.claim_due_runs("o-2", NOW_MS - 8, NOW_MS - 9, 10), 1, 1),
     "try_lock_run": (lambda s: s.try_lock_run("free", "o-2", NOW_MS + 9, NOW_MS), 1, 1),
     "renew_run_lock": (lambda s: s.renew_run_lock("held", _HELD, NOW_MS + 99_999), 1, 1),
+    "renew_run_locks": (lambda s: s.renew_run_locks([("held", _HELD), ("mine", "o-3")], NOW_MS + 99_999), 1, 2),
     "release_run_lock": (lambda s: s.release_run_lock("held", _HELD), 1, 1),
     "list_pending_runs": (lambda s: s.list_pending_runs(10), 1, 1),
     "list_due_timers": (lambda s: s.list_due_timers(NOW_MS), 1, 1),
@@ -80,6 +81,7 @@ def _fill(store: PeeweeStateStore) -> None:
     created(
         store,
         a_run("held", status="running", locked_by=_HELD, locked_until_ms=NOW_MS + 1_000),
+        a_run("mine", status="running", locked_by="o-3", locked_until_ms=NOW_MS + 1_000),
         a_run("free"),
         a_run("due", status="suspended", wake_at_ms=NOW_MS),
         a_run("parked", status="suspended", wake_at_ms=NOW_MS + 5_000),

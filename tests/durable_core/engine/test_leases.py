@@ -12,9 +12,11 @@ import pytest
 
 from durable_core import Durable, InMemoryStateStore, RunCancelled, RunNotFound, WorkflowContext
 from durable_core.drive import run_blocking
+from durable_core.engine.leases import Lease
 from durable_core.engine.options import EngineOptions
 from durable_core.engine.recovery import recover_expired
 from durable_core.records import RunPatch
+from durable_core.worker import WorkerLoop
 from durable_shop import eventually
 from durable_world import World
 
@@ -94,10 +96,9 @@ def test_a_step_whose_run_was_lost_meanwhile_is_not_recorded(taken: str, error: 
 
 def take_one_turn(world: World) -> None:
     """One turn of one run, and no more."""
-    machinery = world.durable._machinery
-    until_ms = machinery._leases.until_ms()
-    (run,) = run_blocking(world.store.claim_runs("py:us", until_ms, world.runtime.now_ms(), 1))
-    run_blocking(machinery._advancer.advance(run, "py:us", lambda: False))
+    now_ms = world.runtime.now_ms()
+    (run,) = run_blocking(world.store.claim_runs("py:us", now_ms + 30_000, now_ms, 1))
+    run_blocking(world.durable._machinery._advancer.advance(run, Lease("r", "py:us"), lambda: False))
 
 
 def test_a_late_end_does_not_overwrite_a_cancel() -> None:
@@ -222,10 +223,11 @@ def test_a_renewal_that_finds_another_owner_stops_the_turn_before_its_next_step(
     store = InMemoryStateStore()
     durable = Durable(store, lease="60 ms", poll="10 ms")
     ran: list[str] = []
+    loops: list[WorkerLoop] = []
 
     def long() -> None:
         run_blocking(store.update_run("r", RunPatch(locked_by="thief", locked_until_ms=10**13)))
-        (lease,) = durable._machinery._leases._held
+        (lease,) = loops[0]._leases._held
         eventually(lambda: lease.lost, "a renewal noticed")
 
     @durable.step
@@ -237,8 +239,9 @@ def test_a_renewal_that_finds_another_owner_stops_the_turn_before_its_next_step(
         long()
         ctx.step(never)
 
-    durable.start(flow, id="r")
     with durable.worker(concurrency=1) as loop:
+        loops.append(loop)
+        durable.start(flow, id="r")
         eventually(lambda: durable.get_run("r").locked_by == "thief", "the run was stolen")
         eventually(lambda: not loop._leases._held, "the turn ended")
     assert ran == []

@@ -15,7 +15,7 @@ __all__ = ["LeaseClauses"]
 
 
 class LeaseClauses(ClauseGroup):
-    """try_lock_run, renew_run_lock, release_run_lock."""
+    """try_lock_run, renew_run_lock, renew_run_locks, release_run_lock."""
 
     @clause("LEASE-01", "A free run is leased, and the lease stands in its columns; nothing else of the run changes.")
     async def test_a_free_run_is_leased(self) -> None:
@@ -130,6 +130,37 @@ class LeaseClauses(ClauseGroup):
         assert await self._lease() == ("w1", beyond_2038)
         assert await self.store.renew_run_lock("r1", "w1", last) is True
         assert await self._lease() == ("w1", last)
+
+    @clause("LEASE-15", "Many leases are renewed by one call; it returns those that are lost, and leaves them alone.")
+    async def test_many_leases_are_renewed_at_once(self) -> None:
+        for run_id, owner in (("r1", "w1"), ("r2", "w2"), ("stolen", "thief"), ("free", None)):
+            await self.store.create_run(a_run(run_id, status="running", locked_by=owner, locked_until_ms=LEASE_MS))
+        # The pairs count, not the two lists that they make: w2 holds r2 alone.
+        lost = {("stolen", "w1"), ("free", "w1"), ("missing", "w1"), ("r1", "w2")}
+        assert await self.store.renew_run_locks({("r1", "w1"), ("r2", "w2"), *lost}, LEASE_MS + 9) == lost
+        assert await self._lease("r1") == ("w1", LEASE_MS + 9)
+        assert await self._lease("r2") == ("w2", LEASE_MS + 9)
+        assert await self._lease("stolen") == ("thief", LEASE_MS)
+        assert (await self._lease("free"))[0] is None
+        assert await self.store.renew_run_locks((), LEASE_MS) == set()
+
+    @clause("LEASE-16", "Renewing many never shortens a lease, works on an expired one, and twice to the same instant.")
+    async def test_many_renewals_are_as_single_ones(self) -> None:
+        await self.store.create_run(a_full_run("longer", locked_by="w1", locked_until_ms=LEASE_MS + 500))
+        await self.store.create_run(a_full_run("expired", locked_by="w1", locked_until_ms=NOW_MS - 500))
+        for _ in range(2):
+            assert await self.store.renew_run_locks([("longer", "w1"), ("expired", "w1")], LEASE_MS) == set()
+            assert await self._lease("longer") == ("w1", LEASE_MS + 500)
+            assert await self._lease("expired") == ("w1", LEASE_MS)
+
+    @clause("LEASE-17", "Any number of leases is renewed by one call.")
+    async def test_any_number_of_leases(self) -> None:
+        held = [(f"r{number:03}", "w1") for number in range(450)]
+        for run_id, owner in held[::90]:
+            await self.store.create_run(a_run(run_id, status="running", locked_by=owner, locked_until_ms=NOW_MS))
+        assert await self.store.renew_run_locks(held, LEASE_MS) == set(held) - set(held[::90])
+        for run_id, owner in held[::90]:
+            assert await self._lease(run_id) == (owner, LEASE_MS)
 
     @clause("LEASE-20", "Of any number that want the same run at once exactly one gets it.")
     async def test_one_holder_wins(self) -> None:

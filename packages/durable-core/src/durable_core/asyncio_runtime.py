@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from functools import partial
 from typing import Any, Final, Literal
 
+from durable_core.keeping import kept
 from durable_core.task_scope import TaskScope
 
 __all__ = ["AsyncioRuntime", "TaskBell", "TaskCrew"]
@@ -74,13 +75,19 @@ class AsyncioRuntime:
         return await result if inspect.isawaitable(result) else result
 
     @asynccontextmanager
-    async def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    async def every(
+        self,
+        interval_ms: int,
+        action: Callable[[], Awaitable[None]],
+        around: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> AsyncIterator[None]:
         """Run *action* in a task until the block ends; an error is logged and the next round still comes."""
 
         async def rounds() -> None:
-            while True:
-                await asyncio.sleep(interval_ms / 1000)
-                await _finish(action)
+            async with kept(around):
+                while True:
+                    await asyncio.sleep(interval_ms / 1000)
+                    await _finish(action)
 
         task = self._spawn(rounds())
         try:
@@ -173,7 +180,7 @@ class TaskCrew:
         """Run *turn* in a task."""
 
         async def inside() -> None:
-            async with self._room, self._around():
+            async with self._room, kept(self._around):
                 await turn()
 
         task = self._spawn(_finish(inside))

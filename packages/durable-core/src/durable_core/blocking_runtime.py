@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from durable_core.drive import run_blocking
 from durable_core.errors import InvalidDefinition
+from durable_core.keeping import kept
 from durable_core.thread_crew import ThreadCrew
 
 __all__ = ["BlockingRuntime", "ThreadBell", "ThreadScope"]
@@ -59,15 +60,21 @@ class BlockingRuntime:
         return result
 
     @asynccontextmanager
-    async def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    async def every(
+        self,
+        interval_ms: int,
+        action: Callable[[], Awaitable[None]],
+        around: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> AsyncIterator[None]:
         """Run *action* on a daemon thread until the block ends; an error is logged and the next round still comes."""
         stopped = threading.Event()
 
-        def rounds() -> None:
-            while not stopped.wait(interval_ms / 1000):
-                _finish(action)
+        async def rounds() -> None:
+            async with kept(around):
+                while not stopped.wait(interval_ms / 1000):
+                    _finish(action)
 
-        thread = threading.Thread(target=rounds, name="durable-every", daemon=True)
+        thread = threading.Thread(target=_finish, args=(rounds,), name="durable-every", daemon=True)
         thread.start()
         try:
             yield

@@ -39,13 +39,11 @@ class Machinery:
         self.options = options
         self.registry = Registry(asynchronous=asynchronous)
         self.runs = Runs(store=store, runtime=runtime, registry=self.registry, options=options)
-        self._leases = Leases(store, runtime, options.lease_ms)
         self._advancer = Advancer(
             store=store,
             runtime=runtime,
             registry=self.registry,
             options=options,
-            leases=self._leases,
             open_context=open_context,
         )
 
@@ -62,7 +60,7 @@ class Machinery:
             store=self.store,
             runtime=self.runtime,
             options=self.options if namespace is None else replace(self.options, namespace=namespace),
-            leases=self._leases,
+            leases=Leases(self.store, self.runtime, self.options.lease_ms),
             runs=self.runs,
             advancer=self._advancer,
             concurrency=concurrency,

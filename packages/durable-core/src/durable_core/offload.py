@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from datetime import datetime
@@ -165,6 +165,9 @@ class OffloadedStore:
 
     async def renew_run_lock(self, run_id: str, owner: str, lease_until_ms: int) -> bool:
         return await self._hop(self._store.renew_run_lock, run_id, owner, lease_until_ms)
+
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        return await self._hop(self._store.renew_run_locks, locks, lease_until_ms)
 
     async def release_run_lock(self, run_id: str, owner: str | None = None) -> None:
         await self._hop(self._store.release_run_lock, run_id, owner)

@@ -117,8 +117,16 @@ class Runtime(Protocol):
         awaits a coroutine function and sends a plain one to a thread.
         """
 
-    def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
-        """Run *action* every *interval_ms* beside the block, on a thread or task of its own, until the block ends."""
+    def every(
+        self,
+        interval_ms: int,
+        action: Callable[[], Awaitable[None]],
+        around: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> AbstractAsyncContextManager[None]:
+        """Run *action* every *interval_ms* beside the block, on a thread or task of its own, until the block ends.
+
+        All rounds are inside one *around*, if that can be entered: that is where a connection is kept.
+        """
 
     def beside(self, work: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
         """Run *work* once beside the block, on a thread or task of its own; the block's end waits for it to end."""
@@ -132,6 +140,6 @@ class Runtime(Protocol):
     def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> Crew:
         """A new crew of at most *size* turns at once.
 
-        Every thread or task of it works inside *around*, which a busy
-        one enters once for many turns: that is where a connection is kept.
+        Every thread or task of it works inside *around*, which a busy one enters once for many turns: that is where a
+        connection is kept. A turn that was started runs, also when *around* cannot be entered.
         """

@@ -10,7 +10,7 @@ never invented by a store: the caller passes *now*. Records that come out are th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
@@ -177,6 +177,14 @@ class StateStore(Protocol):
         """Extend *owner*'s lease, never shorten it; False if *owner* does not hold the run.
 
         Works on an expired lease that nobody has taken.
+        """
+
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        """Extend all of *locks*, pairs of run id and owner, as `renew_run_lock` does; return those that are lost.
+
+        It waits for nobody: a row that another transaction has locked at this moment keeps its lease as it is, and is
+        not lost. A helper renews everything that a process holds with one call, whose cost must not grow with every
+        run that the process takes on, nor with one that is being written to.
         """
 
     async def release_run_lock(self, run_id: str, owner: str | None = None) -> None:

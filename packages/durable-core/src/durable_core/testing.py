@@ -74,7 +74,12 @@ class FakeRuntime:
         return await result if inspect.isawaitable(result) else result
 
     @asynccontextmanager
-    async def every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    async def every(
+        self,
+        interval_ms: int,
+        action: Callable[[], Awaitable[None]],
+        around: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> AsyncIterator[None]:
         """Nothing happens beside the block: no time passes there that a test has not asked for."""
         yield
 

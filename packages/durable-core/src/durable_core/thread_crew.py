@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
 from durable_core.drive import run_blocking
+from durable_core.keeping import kept
 
 __all__ = ["ThreadCrew", "Turn"]
 
@@ -24,7 +25,8 @@ _IDLE_SECONDS: Final = 1.0
 class ThreadCrew:
     """`Crew` of at most *size* threads, started as they are needed.
 
-    A thread enters *around* when it gets work, and leaves it when it has had none for a second.
+    A thread enters *around* when it gets work, and leaves it when it has had none for a second. A turn runs also when
+    *around* cannot be entered.
     """
 
     def __init__(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> None:
@@ -82,7 +84,7 @@ class ThreadCrew:
 
     async def _connected(self, first: _Once) -> bool:
         """Turns inside *around*, as long as they keep coming; tell whether the crew closes."""
-        async with self._around():
+        async with kept(self._around):
             await first.run()
             while True:
                 try:
@@ -100,7 +102,7 @@ class ThreadCrew:
 
 
 class _Once:
-    """A turn that counts as over exactly once, also if it never began because no connection could be had."""
+    """A turn that counts as over exactly once, also if the thread fails beneath it."""
 
     def __init__(self, turn: Turn, done: Callable[[], None]) -> None:
         self._turn = turn

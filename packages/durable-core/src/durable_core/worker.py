@@ -66,7 +66,7 @@ class WorkerLoop:
         detach = self._runs.attach(self._bell)
         crew = self._runtime.crew(self._concurrency, self._store.connected)
         try:
-            async with self._runtime.every(self._leases.renewal_ms, self._leases.renew_all):
+            async with self._leases.renewing():
                 while not self._stopping:
                     await self._isolated("connection", self._serve(crew))
                     if not self._stopping:
@@ -92,7 +92,7 @@ class WorkerLoop:
         """Take turns one after the other until nothing is due; return how many there were."""
         await self._runs.boot()
         turns = 0
-        async with self._runtime.every(self._leases.renewal_ms, self._leases.renew_all):
+        async with self._leases.renewing():
             while not self._stopping:
                 self._next_recovery_ms = 0
                 owner = self._new_owner()
@@ -100,7 +100,7 @@ class WorkerLoop:
                 if not claimed:
                     break
                 for run in claimed:
-                    await self._advancer.advance(run, owner, self._is_stopping)
+                    await self._turn(run, owner)()
                     turns += 1
         return turns
 
@@ -112,10 +112,14 @@ class WorkerLoop:
         return len(claimed)
 
     def _turn(self, run: WorkflowRun, owner: str) -> Callable[[], Awaitable[None]]:
+        # Held from the claim on: on a busy machine the turn itself may begin long after.
+        lease = self._leases.hold(run.id, owner)
+
         async def turn() -> None:
             try:
-                await self._advancer.advance(run, owner, self._is_stopping)
+                await self._advancer.advance(run, lease, self._is_stopping)
             finally:
+                self._leases.drop(lease)
                 self._bell.ring()
 
         return turn

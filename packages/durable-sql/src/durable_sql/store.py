@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -175,6 +175,10 @@ class SqlStateStore:
     @retried
     async def renew_run_lock(self, run_id: str, owner: str, lease_until_ms: int) -> bool:
         return await self._leases.renew(run_id, owner, lease_until_ms)
+
+    @retried
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        return await self._leases.renew_all(locks, lease_until_ms)
 
     @retried
     async def release_run_lock(self, run_id: str, owner: str | None = None) -> None:

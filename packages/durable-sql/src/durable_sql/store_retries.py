@@ -26,8 +26,8 @@ REPEATABLE: Final = frozenset(
         *("get_checkpoint", "list_checkpoints", "get_latest_checkpoint_by_name", "list_checkpoints_by_name_prefix"),
         *("list_incomplete_runs", "list_pending_runs", "list_due_timers"),
         *("list_signal_waiters", "list_buffered_events"),
-        *("save_checkpoint", "suspend_run", "delete_run", "renew_run_lock", "release_run_lock"),
-        *("put_signal_waiter", "buffer_event"),
+        *("save_checkpoint", "suspend_run", "delete_run", "renew_run_lock", "renew_run_locks"),
+        *("release_run_lock", "put_signal_waiter", "buffer_event"),
     }
 )
 

@@ -10,7 +10,7 @@ from durable_core.codec import plain
 from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Suspend
 from durable_core.engine.failures import recorded_failure
 from durable_core.engine.history import History
-from durable_core.engine.leases import Lease, Leases
+from durable_core.engine.leases import Lease
 from durable_core.engine.options import EngineOptions
 from durable_core.engine.places import defining_place
 from durable_core.engine.turn import Turn
@@ -45,28 +45,22 @@ class Advancer:
         runtime: Runtime,
         registry: Registry,
         options: EngineOptions,
-        leases: Leases,
         open_context: Callable[[Turn], Any],
     ) -> None:
         self._store = store
         self._runtime = runtime
         self._registry = registry
         self._options = options
-        self._leases = leases
         self._open_context = open_context
 
-    async def advance(self, run: WorkflowRun, owner: str, stopping: Callable[[], bool]) -> None:
-        """One turn of *run*, which *owner* has claimed. Ends with the lease released, lost, or left to expire."""
-        lease = self._leases.hold(run.id, owner)
+    async def advance(self, run: WorkflowRun, lease: Lease, stopping: Callable[[], bool]) -> None:
+        """One turn of *run*, which *lease* holds. Ends with the lease released, lost, or left to expire."""
         try:
             async with self._store.connected():
-                try:
-                    await self._turn(run, lease, stopping)
-                except StoreError as error:
-                    # Also a settle that could not be written: the run stays leased, and comes back when that ends.
-                    _log.warning("turn of run %r stopped: %s", run.id, error)
-        finally:
-            self._leases.drop(lease)
+                await self._turn(run, lease, stopping)
+        except StoreError as error:
+            # Also a settle that could not be written: the run stays leased, and comes back when that ends.
+            _log.warning("turn of run %r stopped: %s", run.id, error)
 
     async def _turn(self, run: WorkflowRun, lease: Lease, stopping: Callable[[], bool]) -> None:
         try:

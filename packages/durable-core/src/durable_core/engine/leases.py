@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from durable_core.errors import StoreError
 from durable_core.runtime import Runtime
 from durable_core.store import StateStore
 
@@ -21,9 +23,14 @@ class Lease:
     owner: str
     lost: bool = field(default=False)
 
+    @property
+    def lock(self) -> tuple[str, str]:
+        """As `StateStore.renew_run_locks` names it."""
+        return self.run_id, self.owner
+
 
 class Leases:
-    """Every lease of this process, renewed together by one helper.
+    """The leases of one worker, renewed together by one helper, beside the turns.
 
     A renewal that cannot reach the database is tried again in the next round; whether the lease survived is decided
     by the fence of the next write, never by this process's belief.
@@ -39,10 +46,9 @@ class Leases:
         """When a lease taken or renewed now ends."""
         return self._runtime.now_ms() + self._lease_ms
 
-    @property
-    def renewal_ms(self) -> int:
-        """How often to renew: three chances before a lease ends."""
-        return max(self._lease_ms // 3, 10)
+    def renewing(self) -> AbstractAsyncContextManager[None]:
+        """Renew beside the block, with three chances before a lease ends, on one connection kept for it."""
+        return self._runtime.every(max(self._lease_ms // 3, 10), self._renew_all, self._store.connected)
 
     def hold(self, run_id: str, owner: str) -> Lease:
         """Renew *owner*'s lease from now on."""
@@ -54,16 +60,16 @@ class Leases:
         """Stop renewing."""
         self._held.discard(lease)
 
-    async def renew_all(self) -> None:
-        """Renew every lease once."""
+    async def _renew_all(self) -> None:
         held = [lease for lease in tuple(self._held) if not lease.lost]
         if not held:
             return
-        async with self._store.connected():
-            for lease in held:
-                try:
-                    lease.lost = not await self._store.renew_run_lock(lease.run_id, lease.owner, self.until_ms())
-                except Exception as error:  # noqa: BLE001 - one run's renewal must not cost the others theirs
-                    _log.warning("could not renew the lease on run %r: %s", lease.run_id, error)
-                if lease.lost and lease in self._held:
-                    _log.warning("run %r was taken over or cancelled; its turn stops at its next call", lease.run_id)
+        try:
+            lost = await self._store.renew_run_locks({lease.lock for lease in held}, self.until_ms())
+        except StoreError as error:
+            _log.warning("could not renew the leases on %d runs; the next round tries again: %s", len(held), error)
+            return
+        for lease in held:
+            lease.lost = lease.lock in lost
+            if lease.lost and lease in self._held:
+                _log.warning("run %r was taken over or cancelled; its turn stops at its next call", lease.run_id)

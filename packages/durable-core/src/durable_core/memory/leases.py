@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from durable_core.instants import from_ms
@@ -43,6 +43,10 @@ class Leases:
         if row.locked_until_ms is None or row.locked_until_ms < lease_until_ms:
             self._tables.runs.put(replace(row, locked_until_ms=lease_until_ms))
         return True
+
+    def renew_all(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        """`StateStore.renew_run_locks`."""
+        return {lock for lock in locks if not self.renew(*lock, lease_until_ms)}
 
     def release(self, run_id: str, owner: str | None) -> None:
         """`StateStore.release_run_lock`."""

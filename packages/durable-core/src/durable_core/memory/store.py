@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
@@ -168,6 +168,10 @@ class InMemoryStateStore:
     async def renew_run_lock(self, run_id: str, owner: str, lease_until_ms: int) -> bool:
         with self.atomic():
             return self._leases.renew(run_id, owner, lease_until_ms)
+
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        with self.atomic():
+            return self._leases.renew_all(locks, lease_until_ms)
 
     async def release_run_lock(self, run_id: str, owner: str | None = None) -> None:
         with self.atomic():
