@@ -29,6 +29,7 @@ from uuid import UUID
 
 import msgspec
 
+from durable_core.dumped_models import dumped_model, is_model
 from durable_core.errors import NotJsonSerializable
 
 __all__ = ["Codec", "JsonCodec", "json_text", "plain"]
@@ -99,7 +100,7 @@ def json_text(value: object, field: str) -> str:
     Beyond JSON's own types: tuples become lists; dataclasses, msgspec structs, named tuples and pydantic models
     become objects or lists; enums their value; aware datetimes UTC text with ``Z`` and at least milliseconds; dates
     and times ISO text; UUIDs and Decimals text. Refused: naive datetimes, NaN and infinities, bytes, sets, cycles,
-    and every other object.
+    pydantic's secrets, and every other object.
     """
     parts: list[str] = []
     try:
@@ -246,9 +247,8 @@ def _composite(value: Any, path: str) -> Any:
         return _struct_members(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _dataclass_members(value, path)
-    if hasattr(value, "model_dump") and hasattr(type(value), "model_validate"):
-        # By field name and without computed fields: what `TypedValue` hands back to the model.
-        return value.model_dump(mode="json", by_alias=False, round_trip=True)
+    if is_model(value):
+        return dumped_model(value, path)
     for base, reduce in _BASES:
         if isinstance(value, base):
             return reduce(value)
