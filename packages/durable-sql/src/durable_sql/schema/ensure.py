@@ -44,7 +44,7 @@ async def verify_schema(session: Session) -> None:
     """Change nothing; raise `SchemaMissing` with the exact DDL, or `SchemaMismatch`, if the tables are not right."""
     await is_current(session)  # for the version
     plan = await plan_schema(session)
-    _refuse_missing(plan, "durable tables, columns or indexes are missing, and creating them is switched off")
+    _refuse_missing(plan, "creating what is missing is switched off. Switch it on")
     _warn(plan)
 
 
@@ -68,7 +68,7 @@ async def _tried(session: Session, *, retries: int) -> bool:
     except StoreError as error:
         left = await plan_schema(session)
         if left.missing and (not retries or plan is None or left.missing == plan.missing):
-            why = f"the database refused to create them ({error})"
+            why = f"the database refused to create them ({error}). Give the account that right"
             raise SchemaMissing(_missing(left, why), left.missing) from error
         return not left.missing
     _warn(plan)
@@ -113,8 +113,13 @@ async def _mark(session: Session) -> None:
 
 def _why_not_here(session: Session) -> str:
     if layout_of(session.dialect).transactional_ddl:
-        return "a transaction of the application is open, and creating tables unasked would become part of it"
-    return "a transaction of the application is open, and this database would commit it before creating a table"
+        problem = "creating tables unasked would become part of it"
+    else:
+        problem = "this database would commit it before creating a table"
+    return (
+        f"a transaction of the application is open, and {problem}. "
+        "Call durable.boot() once at start-up, outside of any transaction"
+    )
 
 
 def _refuse_missing(plan: Plan, why: str) -> None:
@@ -123,8 +128,9 @@ def _refuse_missing(plan: Plan, why: str) -> None:
 
 
 def _missing(plan: Plan, why: str) -> str:
+    """*why* ends in the first of the things to do."""
     return (
-        f"the durable tables are not complete: {why}. Run your adapter's schema helper, such as "
+        f"the durable tables are not complete: {why}, or run your adapter's schema helper, such as "
         "`ensure_peewee_schema(db)`, from a migration and with an account that may create tables, or have this run:\n"
         + "".join(f"{statement};\n" for statement in plan.missing)
     )
