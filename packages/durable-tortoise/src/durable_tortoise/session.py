@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from typing import Final, Literal
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -14,11 +15,13 @@ from tortoise.context import TortoiseContext
 from durable_core.drive import entered
 from durable_sql.after_commit import call_after_commit
 from durable_sql.dialect import Dialect
+from durable_sql.schema.layouts import layout_of
 from durable_sql.session import Row, Statement
 from durable_tortoise.contexts import Home
 from durable_tortoise.dialects import dialect_of, forgets_inserts
 from durable_tortoise.driver_errors import translated
-from durable_tortoise.transactions import after_commit, transaction_block
+from durable_tortoise.sqlite_connections import reached
+from durable_tortoise.transactions import after_commit, one_connection, transaction_block
 
 __all__ = ["TortoiseSession"]
 
@@ -30,6 +33,7 @@ class TortoiseSession:
 
     def __init__(self, connection_name: str = "default", *, context: TortoiseContext | None = None) -> None:
         self._home = Home(connection_name, context)
+        self._kept: ContextVar[BaseDBAsyncClient | None] = ContextVar("durable_kept_connection", default=None)
 
     @property
     def blocking(self) -> Literal[False]:
@@ -46,6 +50,15 @@ class TortoiseSession:
         """The Tortoise connection, which is the open transaction where there is one."""
         return self._home.client()
 
+    @property
+    def schema_help(self) -> str:
+        """The commands of either migration tool, and the adapter's helper."""
+        return (
+            "run `aerich migrate` and `aerich upgrade`, where an app of Aerich's has the durable models, or "
+            "`tortoise migrate`, where the app that has them names `durable_tortoise.migrations`, or call "
+            "`await ensure_tortoise_schema(connection)` from a migration"
+        )
+
     def in_transaction(self) -> bool:
         """Whether a transaction is open in this task, the host's or ours."""
         return self._home.transaction() is not None
@@ -56,7 +69,7 @@ class TortoiseSession:
 
     async def execute(self, statement: Statement) -> int:
         """Run *statement*; return the affected rows as the driver counts them."""
-        with self._client() as client:
+        async with self._client() as client:
             if forgets_inserts(client) and statement.sql.startswith("INSERT"):
                 return len(await client.execute_query_dict(f"{statement.sql} RETURNING 1", list(statement.params)))
             count, _ = await client.execute_query(statement.sql, list(statement.params) or None)
@@ -64,7 +77,7 @@ class TortoiseSession:
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         """Run *statement*; return its rows by column name."""
-        with self._client() as client:
+        async with self._client() as client:
             # Not `execute_query`: over asyncpg that throws away what RETURNING returned.
             return await client.execute_query_dict(statement.sql, list(statement.params) or None)
 
@@ -88,13 +101,24 @@ class TortoiseSession:
         """Sleep some milliseconds times *attempt*."""
         await asyncio.sleep(_BACK_OFF_S * attempt * random.uniform(0.5, 1.5))
 
-    @contextmanager
-    def _client(self) -> Iterator[BaseDBAsyncClient]:
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[BaseDBAsyncClient]:
         with self._home.entered():
-            client = self._home.client()
+            client = self._home.transaction() or self._kept.get() or self._home.client()
             with translated(dialect_of(client)):
+                await reached(client)
                 yield client
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
-        yield
+        # Only where locks belong to a connection: in a pool of one it would wait for a second for ever.
+        if self.in_transaction() or layout_of(self.dialect).connection_lock is None:
+            yield
+            return
+        with self._home.entered():
+            async with one_connection(self._home, self.dialect) as client:
+                before = self._kept.set(client)
+                try:
+                    yield
+                finally:
+                    self._kept.reset(before)

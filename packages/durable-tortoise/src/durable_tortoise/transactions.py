@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from weakref import WeakKeyDictionary
 
-from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteTransactionContext
 from tortoise.exceptions import TransactionManagementError
 from tortoise.transactions import in_transaction
@@ -16,8 +16,9 @@ from durable_sql.after_commit import call_after_commit
 from durable_sql.dialect import Dialect
 from durable_tortoise.contexts import Home
 from durable_tortoise.driver_errors import passing_trouble, translated
+from durable_tortoise.sqlite_connections import reached
 
-__all__ = ["after_commit", "transaction_block"]
+__all__ = ["after_commit", "one_connection", "transaction_block"]
 
 _log = logging.getLogger("durable")
 
@@ -39,6 +40,7 @@ async def transaction_block(home: Home, dialect: Dialect, *, read_committed: boo
         if not joins:
             _begin_as_asked(_wrapper(block), dialect, read_committed=read_committed)
         with translated(dialect):
+            await reached(home.client())
             await _enter(block)
         try:
             yield
@@ -51,6 +53,18 @@ async def transaction_block(home: Home, dialect: Dialect, *, read_committed: boo
         else:
             with translated(dialect):
                 await block.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def one_connection(home: Home, dialect: Dialect) -> AsyncIterator[BaseDBAsyncClient]:
+    """A connection out of the pool for the block, with no transaction open."""
+    pool = home.client()
+    async with AsyncExitStack() as held:
+        # What Tortoise would make a transaction of runs statements on a connection of its own, begun or not.
+        client = _wrapper(pool._in_transaction())  # noqa: SLF001 - its public name would look for the context again
+        with translated(dialect):
+            client._connection = await held.enter_async_context(pool.acquire_connection())  # noqa: SLF001
+        yield client
 
 
 def after_commit(transaction: TransactionalDBClient, callback: Callable[[], None]) -> None:
