@@ -30,7 +30,7 @@ def test_a_host_s_transaction_is_not_made_to_create_tables(session: RecordingSes
         with pytest.raises(SchemaMissing, match="a transaction of the application is open") as refusal:
             run_blocking(ensure_schema(session))
         assert refusal.value.ddl == ddl(session.dialect)
-        assert "Call durable.boot() once at start-up, outside of any transaction, or run your" in str(refusal.value)
+        assert "Call durable.boot() once at start-up, outside of any transaction, or" in str(refusal.value)
         database.execute_sql("INSERT INTO orders VALUES (2)")
 
     assert catalogue(database) == before

@@ -56,6 +56,11 @@ class PeeweeSession:
         """The Peewee database itself, whatever proxy it came in."""
         return self._host().database
 
+    @property
+    def schema_help(self) -> str:
+        """The adapter's helper and its migrations."""
+        return "call `ensure_peewee_schema(db)` from a migration, run `durable_migrations(db).up()`"
+
     def in_transaction(self) -> bool:
         """Whether a transaction, or the host's ``manual_commit()``, is open on this thread."""
         return bool(self._host().database.in_transaction())

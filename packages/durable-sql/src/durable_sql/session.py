@@ -49,6 +49,10 @@ class Session(Protocol):
     def raw(self) -> Any:
         """The native handle that `StoreTransaction.raw` hands to the user."""
 
+    @property
+    def schema_help(self) -> str:
+        """What the host does to bring its tables up to date, as `SchemaMissing` tells it: "run ..." or "call ..."."""
+
     def in_transaction(self) -> bool:
         """Whether a transaction is open here, the host's or ours."""
 

@@ -31,7 +31,7 @@ async def ensure_schema(session: Session, *, inside_transaction: bool = False) -
         return
     joins = session.in_transaction()
     if joins and not (inside_transaction and layout_of(session.dialect).transactional_ddl):
-        _refuse_missing(await plan_schema(session), _why_not_here(session))
+        _refuse_missing(session, await plan_schema(session), _why_not_here(session))
         return
     async with session.connected():
         for attempt in range(1, _ATTEMPTS + 1):
@@ -44,7 +44,7 @@ async def verify_schema(session: Session) -> None:
     """Change nothing; raise `SchemaMissing` with the exact DDL, or `SchemaMismatch`, if the tables are not right."""
     await is_current(session)  # for the version
     plan = await plan_schema(session)
-    _refuse_missing(plan, "creating what is missing is switched off. Switch it on")
+    _refuse_missing(session, plan, "creating what is missing is switched off. Switch it on")
     _warn(plan)
 
 
@@ -69,7 +69,7 @@ async def _tried(session: Session, *, retries: int) -> bool:
         left = await plan_schema(session)
         if left.missing and (not retries or plan is None or left.missing == plan.missing):
             why = f"the database refused to create them ({error}). Give the account that right"
-            raise SchemaMissing(_missing(left, why), left.missing) from error
+            raise SchemaMissing(_missing(session, left, why), left.missing) from error
         return not left.missing
     _warn(plan)
     return True
@@ -122,17 +122,16 @@ def _why_not_here(session: Session) -> str:
     )
 
 
-def _refuse_missing(plan: Plan, why: str) -> None:
+def _refuse_missing(session: Session, plan: Plan, why: str) -> None:
     if plan.missing:
-        raise SchemaMissing(_missing(plan, why), plan.missing)
+        raise SchemaMissing(_missing(session, plan, why), plan.missing)
 
 
-def _missing(plan: Plan, why: str) -> str:
+def _missing(session: Session, plan: Plan, why: str) -> str:
     """*why* ends in the first of the things to do."""
     return (
-        f"the durable tables are not complete: {why}, or run your adapter's schema helper, such as "
-        "`ensure_peewee_schema(db)`, from a migration and with an account that may create tables, or have this run:\n"
-        + "".join(f"{statement};\n" for statement in plan.missing)
+        f"the durable tables are not complete: {why}, or, with an account that may create tables, "
+        f"{session.schema_help}, or have this run:\n" + "".join(f"{statement};\n" for statement in plan.missing)
     )
 
 
