@@ -5,7 +5,7 @@ The mutants are mistakes that real stores have made; the healthy store passes ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -80,6 +80,27 @@ class RenewalCountsChangedRows(InMemoryStateStore):
         before = await self.get_run(run_id)
         await super().renew_run_lock(run_id, owner, lease_until_ms)
         return before != await self.get_run(run_id)
+
+
+@MUTANTS.killed_by("LEASE-15")
+class RenewsManyWhoeverHoldsThem(InMemoryStateStore):
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        for run_id, _ in locks:
+            await self.update_run(run_id, RunPatch(locked_until_ms=lease_until_ms), expect=Guard())
+        return set()
+
+
+@MUTANTS.killed_by("LEASE-16")
+class RenewingManyShortens(InMemoryStateStore):
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        until = RunPatch(locked_until_ms=lease_until_ms)
+        return {lock for lock in locks if not await self.update_run(lock[0], until, expect=Guard(owner=lock[1]))}
+
+
+@MUTANTS.killed_by("LEASE-17")
+class RenewsOneBatch(InMemoryStateStore):
+    async def renew_run_locks(self, locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        return await super().renew_run_locks(sorted(locks)[:200], lease_until_ms)
 
 
 @MUTANTS.killed_by("RUN-04", "RUN-20")
