@@ -71,7 +71,10 @@ class StateStore(Protocol):
     # --- runs ---------------------------------------------------------------------------------------------------
 
     async def create_run(self, run: WorkflowRun) -> bool:
-        """Insert *run* and its search attributes in one transaction; False, changing nothing, if the id exists."""
+        """Insert *run* and its search attributes in one transaction; False, changing nothing, if the id exists.
+
+        A blank origin is an unknown one, and reads as None.
+        """
 
     async def update_run(self, run_id: str, patch: RunPatch, *, expect: Guard | None = None) -> bool:
         """Write the patched columns if *expect* holds, by one conditional statement; tell whether it did.
@@ -155,7 +158,8 @@ class StateStore(Protocol):
     ) -> list[WorkflowRun]:
         """Take up to *limit* pending runs, oldest first: they become running, leased by *owner*, with no wake_at.
 
-        Each run goes to exactly one caller; rows that others hold locked are skipped, never waited for.
+        Each run goes to exactly one caller; rows that others hold locked are skipped, never waited for. So is a run
+        that somebody has leased until after *now_ms*, whatever its status.
         """
 
     async def claim_due_runs(
@@ -227,8 +231,9 @@ class StateStore(Protocol):
         A payload is saved as `StepCheckpoint.of_signal` under *owner*'s fence, any waiter of this run on the token is
         removed, and the checkpoint returned. So is a completed checkpoint that is at the waiter's position already
         (the signal came while the turn ran): nothing is taken or registered then, for a waiter left behind would
-        swallow the next signal. Else the waiter stands when this returns None. Raises `LeaseLost`, or
-        `SignalTokenInUse` while another live run waits on the token; nothing is taken then.
+        swallow the next signal. Else the waiter stands when this returns None. Raises `LeaseLost`, `IdentifierTooLong`
+        for a token that has no room in its checkpoint's name, or `SignalTokenInUse` while another live run waits on
+        the token; nothing is taken or registered then.
         """
 
     # --- events -------------------------------------------------------------------------------------------------
