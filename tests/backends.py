@@ -19,6 +19,7 @@ from database_servers import BackendAddress, Server
 from durable_conformance.plugin import leave_out, required_cells
 
 __all__ = [
+    "ADAPTERS",
     "BACKENDS",
     "SERVERS",
     "Backends",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 BACKENDS = ("sqlite", "postgres", "postgres3", "mariadb")
+ADAPTERS = ("peewee",)
 SERVERS = {"postgres": "postgres", "postgres3": "postgres", "mariadb": "mariadb"}
 _LEAVE_OUT = "DURABLE_TEST_LEAVE_OUT"
 
@@ -95,7 +97,8 @@ _STASH = pytest.StashKey[Backends]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    unknown = required_cells(config) - {*BACKENDS, "all", "memory"}
+    cells = {f"{adapter}-{name}" for adapter in ADAPTERS for name in BACKENDS} | {"memory", "memory-offloaded"}
+    unknown = required_cells(config) - {"all", *BACKENDS, *cells}
     if unknown:
         raise pytest.UsageError(f"--durable-require names no cell of ours: {', '.join(sorted(unknown))}")
     config.stash[_STASH] = Backends()

@@ -8,6 +8,9 @@ from playhouse.pool import PooledDatabase
 from backends import FreshDatabase
 from database_servers import BackendAddress
 from peewee_databases import open_peewee
+from workspace import ROOT
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.mark.parametrize("pooled", [False, True])
@@ -43,3 +46,22 @@ def test_a_fresh_database_is_empty_each_time(backend: str, fresh_database: Fresh
 
 def test_an_address_survives_the_way_to_another_process(any_database: BackendAddress) -> None:
     assert BackendAddress.from_json(any_database.to_json()) == any_database
+
+
+@pytest.mark.parametrize(
+    ("required", "known"),
+    [
+        ("all", True),
+        ("sqlite, memory", True),
+        ("memory-offloaded,peewee-sqlite,peewee-mariadb", True),
+        ("peewee-sqllite", False),
+        ("sqlite,memry", False),
+    ],
+)
+def test_a_required_cell_that_is_misspelt_is_refused(pytester: pytest.Pytester, required: str, *, known: bool) -> None:
+    pytester.makeini(f"[pytest]\npythonpath = {ROOT / 'tests'}")
+    pytester.makeconftest('pytest_plugins = ["backends"]')
+    result = pytester.runpytest_subprocess(f"--durable-require={required}")
+    assert result.ret == (pytest.ExitCode.NO_TESTS_COLLECTED if known else pytest.ExitCode.USAGE_ERROR)
+    if not known:
+        result.stderr.fnmatch_lines(["*--durable-require names no cell of ours: *"])
