@@ -6,8 +6,7 @@ from typing import Final
 
 from peewee import SQL, BigIntegerField, CharField, DatabaseProxy, ForeignKeyField, IntegerField, Model, TextField
 
-from durable_peewee import define_models
-from durable_peewee.fields import KeyField
+from durable_peewee import KeyField, define_models
 
 __all__ = ["DURABLE", "AuditFinding", "AuditReport", "db"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import SQL, BigIntegerField, CharField, Database, ForeignKeyField, IntegerField, Model, TextField
 
-from durable_peewee.fields import KeyField
+from durable_peewee import KeyField
 
 __all__ = ["up"]
 
