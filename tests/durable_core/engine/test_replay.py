@@ -199,6 +199,20 @@ def test_an_input_that_was_not_given_leaves_the_default() -> None:
     assert handle.result("1s") == 3
 
 
+def test_an_input_of_none_is_given_where_there_is_no_default() -> None:
+    world = World()
+    seen: list[Part | None] = []
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext, part: Part | None) -> None:
+        seen.append(part)
+
+    world.durable.start(flow, None, id="r")
+    world.durable.run_until_idle()
+
+    assert (world.run("r").status, seen) == ("completed", [None])
+
+
 def test_what_a_position_records() -> None:
     world = World()
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from durable_core import Durable, InMemoryStateStore, RunFailed, SignalTimeout, WorkflowContext
-from durable_core.records import SignalWaiter
+from durable_core.drive import run_blocking
+from durable_core.records import RunPatch, SignalWaiter
 from durable_world import World
 
 
@@ -99,6 +100,22 @@ def test_a_signal_while_the_turn_goes_to_sleep_makes_the_run_due_at_once(options
     assert world.durable.run_until_idle() == 2, "the second turn had to wait for a timer"
     assert delivered == [True]
     assert world.names("r")[-2:] == [(1, "signal:answer"), (2, "sleep")]
+
+
+@pytest.mark.parametrize("ends", ["completed", "failed"])
+def test_a_run_that_has_ended_wakes_no_more(ends: str) -> None:
+    world = World()
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext) -> None:
+        # As a signal does that lands while the turn runs.
+        run_blocking(world.store.update_run("r", RunPatch(wake_at_ms=world.runtime.now_ms())))
+        if ends == "failed":
+            raise LookupError
+
+    world.durable.start(flow, id="r")
+    world.durable.run_until_idle()
+    assert (world.run("r").status, world.run("r").wake_at_ms) == (ends, None)
 
 
 def test_a_signal_just_before_the_deadline_wins_over_it() -> None:
