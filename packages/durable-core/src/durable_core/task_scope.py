@@ -135,16 +135,16 @@ class TaskScope:
     async def close(self) -> None:
         """Cancel what the body has left behind, and wait for its end."""
         ends = self._runner.get_loop().time() + _LAST_WORDS_S
-        told: set[asyncio.Task[Any]] = set()
         while left := self._left():
             rest = ends - self._runner.get_loop().time()
             if rest <= 0:
                 _log.warning("tasks of a workflow body go on after its turn, although they were cancelled: %s", left)
                 return
-            for task in left - told - self._operations:  # operations are cancelled by whoever awaits them
-                task.cancel()
-            told |= left
-            await asyncio.wait(left, timeout=rest)
+            # The body first, for it cancels what it waits for; and nothing twice, which would cut off its clean-up.
+            for task in left & {self._body} or left - self._operations:
+                if not task.cancelling():
+                    task.cancel()
+            await asyncio.wait(left & {self._body} or left, timeout=rest)
 
     def _begin(
         self, work: Callable[[], Awaitable[T]], scope: TaskScope | None
