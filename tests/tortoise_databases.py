@@ -53,13 +53,18 @@ def connection_of(address: BackendAddress, driver: str, **options: Any) -> dict[
 
 
 async def open_tortoise(
-    address: BackendAddress, driver: str, *, modules: tuple[str, ...] = ("tortoise_notes",), **options: Any
+    address: BackendAddress,
+    driver: str,
+    *,
+    name: str = "default",
+    modules: tuple[str, ...] = ("tortoise_notes",),
+    **options: Any,
 ) -> TortoiseContext:
-    """Make a context of its own, as another process would have, whose connection ``default`` is the database."""
+    """Make a context of its own, as another process would have, whose connection *name* is the database."""
     context = TortoiseContext()
     config = {
-        "connections": {"default": connection_of(address, driver, **options)},
-        "apps": {"models": {"models": list(modules), "default_connection": "default"}},
+        "connections": {name: connection_of(address, driver, **options)},
+        "apps": {"models": {"models": list(modules), "default_connection": name}},
     }
     with context:  # Tortoise looks its models' connection up where it is initialised
         await context.init(config)

@@ -108,7 +108,5 @@ class TestTortoiseAsyncmy(StoreContract):
     harness = TortoiseHarness("asyncmy")
 
 
-# aiomysql makes Python warnings of the server's, and MariaDB warns of what others do to tables in other databases.
-@pytest.mark.filterwarnings("ignore:.*was skipped since its definition is being modified:Warning")
 class TestTortoiseAiomysql(StoreContract):
     harness = TortoiseHarness("aiomysql")
