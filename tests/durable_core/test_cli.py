@@ -29,7 +29,11 @@ from durable_peewee import PeeweeStateStore
 
 db = peewee.SqliteDatabase(os.environ["FLOWS_DB"])
 store = PeeweeStateStore(db)
-options = {"lease": "600 ms", "poll": "50 ms", "grace": os.environ.get("FLOWS_GRACE", "10 s")}
+options = {
+    "lease": "600 ms",
+    "poll": os.environ.get("FLOWS_POLL", "50 ms"),
+    "grace": os.environ.get("FLOWS_GRACE", "10 s"),
+}
 durable = Durable(store, **options)
 adurable = AsyncDurable(offload(store), **options)
 empty = Durable(store)
@@ -165,6 +169,17 @@ def test_a_turn_beyond_the_grace_period_does_not_keep_the_process(app: Applicati
     code, printed = ended(process, within_s=30)
     assert code == 0, printed
     assert client.get_run("r").status == "running"
+
+
+@pytest.mark.parametrize("target", ["flows:durable", "flows:adurable"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_does_not_wait_for_its_next_poll(app: Application, target: str, number: int) -> None:
+    handle = app.client().start("flow", id="r")
+    process = app.worker(target, FLOWS_POLL="10 min")
+    handle.result("60 s")
+    process.send_signal(number)
+    code, printed = ended(process, within_s=30)
+    assert (code, "drained" in printed) == (0, True), printed
 
 
 def test_a_killed_worker_repeats_no_finished_step(app: Application) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+import queue
 import random
 import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, Literal, TypeVar, cast
 
 from durable_core.drive import run_blocking
@@ -97,7 +98,7 @@ class BlockingRuntime:
         return ThreadScope()
 
     def bell(self) -> ThreadBell:
-        """A bell on a threading.Event."""
+        """A bell for threads."""
         return ThreadBell()
 
     def crew(self, size: int, around: Callable[[], AbstractAsyncContextManager[None]]) -> ThreadCrew:
@@ -140,19 +141,23 @@ class ThreadScope:
 
 
 class ThreadBell:
-    """`Bell` for threads."""
+    """`Bell` for threads; a signal handler may ring it, also in the middle of its own `wait`."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        # Not an Event: a handler that sets it while its thread holds the Event's lock would wait for itself.
+        self._rung: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def ring(self) -> None:
-        """Set the event."""
-        self._event.set()
+        """Leave word, once."""
+        if self._rung.empty():
+            self._rung.put(None)
 
     async def wait(self, timeout_ms: int) -> None:
-        """Wait for the event, then clear it."""
-        self._event.wait(timeout_ms / 1000)
-        self._event.clear()
+        """Wait for word, then forget it."""
+        with suppress(queue.Empty):
+            self._rung.get(timeout=timeout_ms / 1000)
+            while True:
+                self._rung.get_nowait()
 
 
 def _finish(action: Callable[[], Awaitable[None]]) -> None:

@@ -11,6 +11,7 @@ from durable_core.engine.leases import Leases
 from durable_core.engine.options import EngineOptions
 from durable_core.engine.recovery import recover_expired
 from durable_core.engine.runs import Runs
+from durable_core.engine.troubles import Troubles
 from durable_core.records import WorkflowRun
 from durable_core.runtime import Bell, Crew, Runtime
 from durable_core.store import StateStore
@@ -48,15 +49,12 @@ class WorkerLoop:
         self._concurrency = concurrency
         self._bell: Bell = runtime.bell()
         self._claims = [("pending", store.claim_runs), ("timers", store.claim_due_runs)]
+        self._troubles = Troubles()
         self._stopping = False
         self._next_recovery_ms = 0
 
-    def request_stop(self) -> None:
-        """Stop at the next poll. Only sets a flag, so that a signal handler may call it."""
-        self._stopping = True
-
     def stop(self) -> None:
-        """Stop now: wakes the loop as well."""
+        """Stop now. May be called on any thread, and by a signal handler."""
         self._stopping = True
         self._bell.ring()
 
@@ -141,10 +139,12 @@ class WorkerLoop:
 
     async def _isolated(self, phase: str, work: Awaitable[T]) -> T | None:
         try:
-            return await work
-        except Exception:  # noqa: BLE001 - one failing phase must not stop the others
-            _log.exception("durable worker: the %s phase failed; it is tried again in the next round", phase)
+            result = await work
+        except Exception as error:  # noqa: BLE001 - one failing phase must not stop the others
+            self._troubles.begin(phase, error)
             return None
+        self._troubles.end(phase)
+        return result
 
     def _is_stopping(self) -> bool:
         return self._stopping

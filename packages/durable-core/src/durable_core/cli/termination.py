@@ -18,8 +18,7 @@ def stop_on_signals(loop: WorkerLoop) -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGINT)
 
     def drain(_number: int, _frame: FrameType | None) -> None:
-        # Only a flag: a handler runs in the middle of anything, also while the loop holds the lock of its own bell.
-        loop.request_stop()
+        loop.stop()
         for each in numbers:
             signal.signal(each, signal.SIG_DFL)
 
