@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ from pymysql.constants import CLIENT
 from durable_core.drive import run_blocking
 from durable_core.errors import LeaseLost, RunNotFound
 from durable_core.records import BufferedEvent, Guard, RunPatch, SignalWaiter
+from durable_core.store import StoreTransaction
 from durable_peewee import PeeweeStateStore
-from peewee_cells import NOW, NOW_MS, CellOn, Ran, a_checkpoint, a_run, created
+from peewee_cells import NOW, NOW_MS, CellOn, Ran, a_checkpoint, a_run, created, together
 
 _HELD = Guard(owner="o-1")
 
@@ -67,6 +68,44 @@ def test_what_does_not_match_is_a_failure(mysql_store: PeeweeStateStore) -> None
     run = run_blocking(store.get_run("r"))
     assert run is not None
     assert (run.status, run.priority, run.locked_by, run.locked_until_ms) == ("running", 7, "o-1", NOW_MS)
+
+
+_LATE: dict[str, Callable[[PeeweeStateStore, StoreTransaction], Awaitable[Any]]] = {
+    "checkpoint": lambda _, tx: tx.save_checkpoint(a_checkpoint("r", 1), owner="o-1"),
+    "change": lambda store, _: store.update_run("r", RunPatch(priority=7), expect=_HELD),
+    "end": lambda store, _: store.end_run("r", RunPatch(status="completed"), expect=_HELD),
+    "suspension": lambda store, _: store.suspend_run("r", "o-1", NOW_MS, NOW),
+    "renewal": lambda store, _: store.renew_run_lock("r", "o-1", NOW_MS),
+}
+
+
+@pytest.mark.parametrize("late", _LATE)
+@pytest.mark.parametrize("backend", ["postgres", "mariadb"])
+def test_a_transaction_from_before_the_takeover_does_not_think_that_it_holds_the_run(
+    cell_on: CellOn, backend: str, late: str
+) -> None:
+    cell = cell_on(backend)
+    store = cell.store()
+    created(store, a_run("r", status="running", locked_by="o-1", locked_until_ms=NOW_MS, priority=7))
+    stolen = RunPatch(locked_by="o-2", locked_until_ms=NOW_MS + 5)
+    steal = cell.in_thread(lambda thief: run_blocking(thief.update_run("r", stolen)))
+
+    async def work(tx: StoreTransaction) -> Any:
+        before = await store.get_run("r")  # and what is read from now on may be as old as this
+        assert before is not None
+        assert before.locked_by == "o-1"
+        assert together(1, lambda _: steal()) == [True]
+        return await _LATE[late](store, tx)
+
+    if late == "checkpoint":
+        with pytest.raises(LeaseLost):
+            run_blocking(store.transaction(work))
+        assert run_blocking(store.list_checkpoints("r")) == []
+    else:
+        assert run_blocking(store.transaction(work)) is False
+    run = run_blocking(store.get_run("r"))
+    assert run is not None
+    assert (run.status, run.locked_by, run.locked_until_ms) == ("running", "o-2", NOW_MS + 5)
 
 
 def test_created_once_and_taken_once(mysql_store: PeeweeStateStore) -> None:
