@@ -20,8 +20,7 @@ async def ensure_tortoise_schema(connection: BaseDBAsyncClient) -> None:
 
     Call it from a migration of yours, with the connection that it is given. Inside a transaction it is part of that
     on SQLite and PostgreSQL; MySQL would commit the transaction before it creates a table, so there something missing
-    raises `SchemaMissing`: Aerich's ``RUN_IN_TRANSACTION = False``, or Tortoise's ``RunPython(..., atomic=False)``,
-    runs the migration outside of one.
+    raises `SchemaMissing`: give a migration of Aerich's ``RUN_IN_TRANSACTION = False``.
     """
     with _on(connection) as session:
         await ensure_schema(session, inside_transaction=True)
