@@ -51,7 +51,7 @@ class World:
         """The tokens that somebody waits for."""
         return [waiter.token for waiter in run_blocking(self.store.list_signal_waiters(""))]
 
-    def damage(self, run_id: str, seq: int, **columns: str) -> None:
+    def damage(self, run_id: str, seq: int, **columns: str | None) -> None:
         """Spoil columns of a checkpoint, as an accident in the database would."""
         table = self.store.tables.checkpoints
         table.put(replace(table.get((run_id, seq)), **columns))

@@ -15,10 +15,11 @@ from playhouse.migrations import Runner
 import durable_peewee
 from catalogues import catalogue
 from database_servers import BackendAddress
+from durable_core import Durable, SchemaMissing
 from durable_core.drive import run_blocking
 from durable_peewee import PeeweeStateStore
 from durable_peewee.schema import MIGRATION_HISTORY, durable_migrations, ensure_peewee_schema
-from durable_sql.schema.ddl import managed_tables
+from durable_sql.schema.ddl import ddl, managed_tables
 from peewee_databases import open_peewee
 
 HOST_MIGRATION = """
@@ -53,6 +54,22 @@ def host(any_database: BackendAddress, tmp_path: Path) -> Iterator[peewee.Databa
 def is_complete(database: peewee.Database) -> bool:
     run_blocking(PeeweeStateStore(database).verify_schema())
     return True
+
+
+def test_without_auto_schema_an_application_verifies_and_never_creates(host: peewee.Database) -> None:
+    before = catalogue(host)
+    durable = Durable(PeeweeStateStore(host), auto_schema=False)
+    durable.workflow(name="flow")(lambda ctx: "done")
+    for use in (durable.boot, lambda: durable.start("flow"), durable.list_runs, durable.run_until_idle):
+        with pytest.raises(SchemaMissing, match="creating what is missing is switched off") as missing:
+            use()
+        assert missing.value.ddl == ddl(PeeweeStateStore(host).session.dialect)
+    assert catalogue(host) == before
+
+    ensure_peewee_schema(host)
+    handle = durable.start("flow")
+    durable.run_until_idle()
+    assert handle.result("10 s") == "done"
 
 
 def test_our_migration_goes_up_and_down_beside_the_host_s(host: peewee.Database, tmp_path: Path) -> None:

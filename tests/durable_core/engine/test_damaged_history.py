@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from durable_core import Durable, RunQuery, WorkflowContext
+from durable_core import Durable, RunQuery, StepFailed, WorkflowContext
 from durable_world import World
 
 
@@ -55,6 +55,29 @@ def test_a_damaged_checkpoint_blocks_until_it_is_repaired(column: str, status: s
     world.durable.run_until_idle()
     assert handle.result("1s") in (5, "step 'step' failed after 3 attempts: gone")
     assert len(ran) == times
+
+
+def test_a_failure_that_another_program_recorded_without_an_error_is_still_one() -> None:
+    world = World()
+
+    @world.durable.step
+    def step() -> int:
+        raise LookupError("gone")
+
+    @world.durable.workflow()
+    def flow(ctx: WorkflowContext) -> Any:
+        try:
+            return ctx.step(step)
+        except StepFailed as failed:
+            ctx.sleep("1 h")
+            return failed.message
+
+    handle = world.durable.start(flow, id="r")
+    world.durable.run_until_idle()
+    world.damage("r", 0, error=None)
+    world.runtime.advance("1 h")
+    world.durable.run_until_idle()
+    assert handle.result("1s") == "no error was recorded"
 
 
 def test_a_damaged_input_blocks_until_it_is_repaired() -> None:

@@ -106,6 +106,19 @@ def test_an_existing_runs_result_is_read_as_its_own_version_wrote_it() -> None:
     assert world.durable.start("checkout", id="r").result("1s") == Order(1)
 
 
+def test_an_existing_run_of_a_version_that_is_gone_is_found_all_the_same() -> None:
+    world = World()
+    world.durable.workflow(name="checkout", version="1")(lambda ctx: 7)
+    world.durable.start("checkout", id="r")
+    world.durable.run_until_idle()
+
+    deployed = world.process()
+    deployed.workflow(name="checkout", version="2")(lambda ctx: 8)
+    before = world.rows()
+    assert deployed.start("checkout", id="r").result("1s") == 7
+    assert world.rows() == before
+
+
 @pytest.mark.parametrize(
     ("versions", "newest"),
     [(["9", "10"], "10"), (["1.9", "1.10", "1.2"], "1.10"), (["1", "1.0.1"], "1.0.1"), (["9", "beta"], "beta")],
