@@ -22,6 +22,8 @@ from peewee_databases import open_peewee
 FLOWS = """
 from __future__ import annotations
 import os, time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 import peewee
 from durable_core import AsyncDurable, AsyncWorkflowContext, Durable, WorkflowContext, offload
@@ -62,11 +64,24 @@ def second() -> str:
 def flow(ctx: WorkflowContext) -> str:
     return ctx.step(first) + ctx.step(second) + ctx.namespace
 
+@asynccontextmanager
+async def application() -> AsyncIterator[None]:
+    note("opened")
+    try:
+        yield
+    finally:
+        note("closed")
+
+wrapped = AsyncDurable(offload(store), lifespan=application, **options)
 aflow_first = adurable.step(name="first")(lambda: work("first"))
 
 @adurable.workflow(name="flow")
 async def aflow(ctx: AsyncWorkflowContext) -> str:
     return await ctx.step(aflow_first)
+
+@wrapped.workflow(name="flow")
+async def wrapped_flow(ctx: AsyncWorkflowContext) -> None:
+    note("inside")
 """
 
 
@@ -218,6 +233,15 @@ def test_it_serves_the_namespace_that_it_is_told(app: Application) -> None:
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 0
     assert others.get().status == "pending"
+
+
+def test_it_serves_inside_the_lifespan_of_the_application(app: Application) -> None:
+    handle = app.client().start("flow")
+    process = app.worker("flows:wrapped")
+    handle.result("60 s")
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 0
+    assert app.log() == ["opened", "inside", "closed"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from durable_core.asyncio_runtime import AsyncioRuntime
@@ -38,10 +38,20 @@ class _RegistersWorkflow(Protocol):
 class AsyncDurable:
     """Durable workflows on an event loop. The same promises as `Durable`, awaited.
 
-    *store* is an async store, or ``offload(blocking_store)``.
+    *store* is an async store, or ``offload(blocking_store)``. *lifespan* makes what the application opens when it
+    starts and closes when it ends, above all its ORM: ``durable worker`` is inside it while it serves. A program that
+    calls us itself has opened that already.
     """
 
-    def __init__(self, store: StateStore, *, runtime: Runtime | None = None, **options: Unpack[DurableOptions]) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        *,
+        runtime: Runtime | None = None,
+        lifespan: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
+        **options: Unpack[DurableOptions],
+    ) -> None:
+        self.lifespan = lifespan
         self._machinery = Machinery(
             store,
             runtime if runtime is not None else AsyncioRuntime(),

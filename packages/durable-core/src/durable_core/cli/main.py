@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from durable_core.app import Durable
+from durable_core.async_app import AsyncDurable
 from durable_core.cli.targets import load_target
 from durable_core.cli.termination import stop_on_signals
 from durable_core.drive import run_blocking
 from durable_core.errors import DurableError
+from durable_core.worker import WorkerLoop
 
 __all__ = ["commands", "durable", "main", "worker"]
 
@@ -62,5 +64,10 @@ def worker(
         if isinstance(served, Durable):
             run_blocking(loop.run())
         else:
-            asyncio.run(loop.run())
+            asyncio.run(_serve(served, loop))
     _console.print("durable worker: drained")
+
+
+async def _serve(durable: AsyncDurable, loop: WorkerLoop) -> None:
+    async with durable.lifespan():
+        await loop.run()
