@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 from database_servers import BackendAddress
 from examples.flask_shop.programs import Program
 from flask_shop.models import Item, Order
-from flask_shop.provider import Books, Charge, open_provider
+from payment_provider.provider import Books, Charge, open_provider
 from peewee_databases import open_peewee
 
 __all__ = ["Answer", "HeldBooks", "RunningShop", "until"]

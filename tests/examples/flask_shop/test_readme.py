@@ -41,7 +41,7 @@ def addresses(tmp_path: Path) -> Iterator[dict[str, str]]:
             if command.endswith("set-up"):
                 assert program.ended() == 0, program.output
         web = started["flask --app flask_shop.web run"].printed(r"Running on (http://127\.0\.0\.1:\d+)")
-        started["python -m flask_shop.provider"].printed("listening")
+        started["python -m payment_provider"].printed("listening")
         started["durable worker flask_shop.flows:durable"].printed("serving")
         yield {"http://127.0.0.1:5000": web, "http://127.0.0.1:8800": provider}
 

@@ -1,23 +1,14 @@
-"""A stand-in for a payment provider: another process, with books of its own that no transaction of ours reaches.
-
-    python -m flask_shop.provider
-
-``GET /charges`` shows the books: each idempotency key with its charge, and how often it was asked for.
-"""
+"""The provider's books, and the server that keeps them."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask_shop import settings
-
-__all__ = ["CARD_LIMIT_CENTS", "Books", "Charge", "main", "open_provider"]
+__all__ = ["CARD_LIMIT_CENTS", "Books", "Charge", "open_provider"]
 
 #: A charge of more than this is declined.
 CARD_LIMIT_CENTS = 1_000_000
@@ -90,18 +81,3 @@ def open_provider(address: tuple[str, int], books: Books) -> ThreadingHTTPServer
             self.wfile.write(payload)
 
     return ThreadingHTTPServer(address, Handler)
-
-
-def main() -> None:
-    """Serve at the address that the shop looks for it."""
-    place = urlsplit(settings.PAYMENTS)
-    with open_provider((place.hostname or "127.0.0.1", place.port or 80), Books()) as server:
-        sys.stderr.write(f"payment provider: listening at {settings.PAYMENTS}\n")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            sys.stderr.write("payment provider: closed\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""A shop whose checkout is a durable workflow, on an event loop."""
