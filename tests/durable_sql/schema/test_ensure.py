@@ -10,8 +10,10 @@ from durable_core.errors import SchemaMissing
 from durable_sql.schema.ddl import ddl, managed_tables
 from durable_sql.schema.ensure import ensure_schema, verify_schema
 from durable_sql.schema.gate import fingerprint
+from durable_sql.schema.hazards import hazards
 from durable_sql.schema.inspect import inspect_tables
 from durable_sql.schema.tables import RUNS, TABLES
+from durable_sql.store import SqlStateStore
 from recording_session import RecordingSession
 
 HOST_TABLES = (
@@ -140,6 +142,14 @@ def test_a_nullable_namespace_stays_as_it_is(session: RecordingSession) -> None:
     namespace = run_blocking(inspect_tables(session))["durable_workflow_runs"].columns["namespace"]
     assert namespace.nullable
     assert namespace.default in (None, "NULL")
+
+    insert_run(session)
+    (hazard,) = [one for one in run_blocking(hazards(session)) if one.what.startswith("may be NULL")]
+    assert (hazard.table, hazard.column) == ("durable_workflow_runs", "namespace")
+    store = SqlStateStore(session)
+    assert [len(run_blocking(store.list_pending_runs(9, asked))) for asked in (None, "default")] == [1, 0]
+    run_sql(session, hazard.mend)
+    assert [len(run_blocking(store.list_pending_runs(9, asked))) for asked in (None, "default")] == [1, 1]
 
 
 def test_what_is_not_ours_stays_as_it_is(session: RecordingSession) -> None:

@@ -9,7 +9,7 @@ from durable_sql.schema.inspect import inspect_tables
 from durable_sql.schema.layout import Fault, Layout
 from durable_sql.schema.layouts import layout_of
 from durable_sql.schema.live import LiveTable
-from durable_sql.schema.tables import TABLES
+from durable_sql.schema.tables import TABLES, Column, Table
 from durable_sql.session import Session
 
 __all__ = ["Hazard", "hazards", "hazards_in"]
@@ -45,4 +45,16 @@ def hazards_in(layout: Layout, live: Mapping[str, LiveTable]) -> list[Hazard]:
             if what is not None:
                 mend = "; ".join(layout.mends([Fault(table, column, what)], live[table.name]))
                 found.append(Hazard(table=table.name, column=column.name, what=what, mend=mend))
+            if was is not None and was.nullable and column.default is not None:
+                found.append(_unseen(table, column, column.default))
     return found
+
+
+def _unseen(table: Table, column: Column, default: str) -> Hazard:
+    # To look for both in every poll would cost the polls their index.
+    return Hazard(
+        table=table.name,
+        column=column.name,
+        what=f"may be NULL, which reads as {default!r}, but no filter on {default!r} finds it and no worker claims it",
+        mend=f"UPDATE {table.name} SET {column.name} = '{default}' WHERE {column.name} IS NULL",
+    )
