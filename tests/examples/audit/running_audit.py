@@ -18,7 +18,7 @@ from durable_peewee import define_models
 from examples.audit.environments import Expected
 from peewee_databases import open_peewee
 
-__all__ = ["Group", "RunningAudit"]
+__all__ = ["PROGRAMS", "Group", "RunningAudit"]
 
 #: A distribution, its version, and the number of a group of its files.
 Group = tuple[str, str, int]
@@ -26,17 +26,34 @@ Group = tuple[str, str, int]
 PATIENCE_S = 60.0
 
 
+def _for_peewee(address: BackendAddress) -> str:
+    return address.url + ("?prefer_psycopg3=true" if address.backend == "postgres3" else "")
+
+
+def _for_tortoise(address: BackendAddress) -> str:
+    return address.url.replace("postgresql", "psycopg") if address.backend == "postgres3" else address.url
+
+
+_ADDRESSES = {"durable-audit": _for_peewee, "durable-audit-tortoise": _for_tortoise}
+#: The programs that can do an audit.
+PROGRAMS = tuple(_ADDRESSES)
+
+
 class RunningAudit:
     """One audit of *site* over one database; the program may be started as often as the test likes."""
 
     def __init__(
-        self, address: BackendAddress, site: Path, folder: Path, *options: str, compiled: Path | None = None
+        self,
+        program: str,
+        address: BackendAddress,
+        site: Path,
+        folder: Path,
+        *options: str,
+        compiled: Path | None = None,
     ) -> None:
-        url = address.url + ("?prefer_psycopg3=true" if address.backend == "postgres3" else "")
-        program = shutil.which("durable-audit", path=str(Path(sys.executable).parent))
-        assert program is not None
-        self._program: tuple[str, ...] = (program,)
-        self._options = ("--database", url, "--path", str(site), *options)
+        self._address = address
+        self._program = program
+        self._options = ("--path", str(site), *options)
         self._folder = folder
         self._environment = {**os.environ, "COLUMNS": "200", JOURNAL: str(folder / "journal")}
         if compiled is not None:
@@ -51,9 +68,12 @@ class RunningAudit:
 
     # --- the program --------------------------------------------------------------------------------------------
 
-    def start(self, *program: str, **env: str) -> None:
-        """Start the program, or *program* in its place."""
-        command = (*(program or self._program), *self._options)
+    def start(self, *words: str, program: str | None = None, **env: str) -> None:
+        """Start *program*, or the audit's own; or *words* in place of its name, for they stand for it."""
+        program = program or self._program
+        found = shutil.which(program, path=str(Path(sys.executable).parent))
+        assert found is not None
+        command = (*(words or [found]), "--database", _ADDRESSES[program](self._address), *self._options)
         environment = {**self._environment, **env}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -65,9 +85,9 @@ class RunningAudit:
         assert self._process is not None
         return self._process.wait(PATIENCE_S), self.output
 
-    def run(self) -> str:
-        """Run the program to its good end; return what it printed."""
-        self.start()
+    def run(self, program: str | None = None) -> str:
+        """Run *program*, or the audit's own, to its good end; return what it printed."""
+        self.start(program=program)
         code, output = self.ended()
         assert code == 0, output
         return output

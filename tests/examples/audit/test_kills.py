@@ -77,13 +77,13 @@ def _moments(chance: random.Random, groups: int) -> list[Callable[[RunningAudit]
 
 
 def test_killed_between_a_report_and_its_commit_there_is_one_report(
-    any_database: BackendAddress, tmp_path: Path, audit_of: AuditOf
+    any_database: BackendAddress, program: str, tmp_path: Path, audit_of: AuditOf
 ) -> None:
     site = tmp_path / "site-packages"
     install(site, "shop", "1.0", {"shop.py": b"x = 1\n"})
     (site / "shop.py").write_bytes(b"x = 2\n")
     audit = audit_of(any_database, site)
-    audit.start(sys.executable, str(Path(__file__).with_name("stalled_audit.py")))
+    audit.start(sys.executable, str(Path(__file__).with_name("stalled_audit.py")), program)
     audit.until(lambda: audit.journal().count("stalled") == 1)
     audit.kill()
     assert audit.reports() == {}

@@ -46,7 +46,7 @@ def look_at(path: Path, listed: ListedFile) -> SeenFile:
 
 
 def compare(listed: Iterable[ListedFile], seen: Iterable[SeenFile]) -> Iterator[Finding]:
-    """At most one finding per file. No file is read here, so a workflow may call it again on every replay."""
+    """At most one finding per file."""
     for expected, found in zip(listed, seen, strict=True):
         if found.problem:
             yield Finding(expected.path, found.problem, found.detail)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from pathlib import Path
 from typing import Final
 
 from peewee import chunked
 
-from audit.environment import Target, read_record_of
-from audit.files import Finding, SeenFile, compare, look_at
-from audit.journal import note
+from audit import hashing
+from audit.environment import Target
+from audit.files import Finding, SeenFile
 from audit.models import AuditFinding, AuditReport, db
-from audit.record import ListedFile, parse_record
+from audit.standing import LEASE_SECONDS
 from durable_core import Durable, WorkflowContext
 from durable_peewee import PeeweeStateStore
 
-__all__ = ["LEASE_SECONDS", "NO_RECORD", "audit", "durable", "hash_files", "read_record", "save_report"]
+__all__ = ["audit", "durable", "hash_files", "read_record", "save_report"]
 
-#: How long the runs of a killed program stay locked. Nobody else serves them, so it may be short.
-LEASE_SECONDS: Final = 5
-
-NO_RECORD: Final = Finding("RECORD", "no-record", "nothing says which files belong to it")
-
-durable = Durable(
+durable: Final = Durable(
     PeeweeStateStore(db),
     auto_schema=False,  # the tables are made by our migrations
     lease=f"{LEASE_SECONDS} seconds",
@@ -31,18 +24,8 @@ durable = Durable(
     max_recovery_attempts=1000,  # being killed is what this program is for
 )
 
-
-@durable.step
-def read_record(target: Target) -> list[list[ListedFile]] | None:
-    text = read_record_of(target)
-    return None if text is None else list(parse_record(text, target.files_per_step))
-
-
-@durable.step
-def hash_files(target: Target, number: int, group: list[ListedFile]) -> list[SeenFile]:
-    seen = [look_at(Path(target.location, listed.path), listed) for listed in group]
-    note("hashed", target.name, target.version, number)
-    return seen
+read_record = durable.step(hashing.read_record)
+hash_files = durable.step(hashing.hash_files)
 
 
 def save_report(run_id: str, target: Target, seen: list[SeenFile], findings: list[Finding]) -> None:
@@ -69,7 +52,7 @@ def audit(ctx: WorkflowContext, target: Target) -> int:
     seen: list[SeenFile] = []
     for number, group in enumerate(groups or []):
         seen += ctx.step(hash_files, target, number, group)
-    findings = [NO_RECORD] if groups is None else list(compare(chain.from_iterable(groups), seen))
+    findings = hashing.findings_of(groups, seen)
     # The rows and the checkpoint are one commit: killed before it there is neither, killed after it there are both.
     ctx.transaction(save_report, ctx.run_id, target, seen, findings)
     return len(findings)

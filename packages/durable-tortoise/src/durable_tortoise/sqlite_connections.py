@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import Final
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -41,6 +42,8 @@ async def reached(client: BaseDBAsyncClient) -> None:
 
 
 async def _open(client: SqliteClient) -> None:
+    # Where that fails, aiosqlite leaves its thread alone, which falls over the loop of a program that ends at once.
+    sqlite3.connect(client.filename).close()
     try:
         await client.create_connection(with_db=True)
     except BaseException:

@@ -1,0 +1,1 @@
+"""A durable audit of a Python environment, on Tortoise."""
