@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tortoise.contrib.pydantic import pydantic_model_creator
-from tortoise.exceptions import IntegrityError
+from tortoise.exceptions import IntegrityError, OperationalError, UnSupportedError
 from tortoise.functions import Count
 from tortoise.queryset import QuerySet
 
@@ -190,10 +190,19 @@ def test_a_key_of_two_columns_names_one_row(on_tables: OnTables) -> None:
         await ours.save()
         await ours.save(update_fields=["num_value"])
         assert [one.num_value for one in await DurableRunAttribute.all().order_by("run_id")] == [2.5, 1]
+        await theirs.refresh_from_db()
+        await DurableRunAttribute.filter(run_id="r").update(num_value=3, str_value="s")
+        await ours.refresh_from_db(["num_value"])
+        assert (ours.num_value, ours.str_value, theirs.num_value) == (3, None, 1)
+        with pytest.raises(UnSupportedError, match="other runs"):
+            DurableRunAttribute.bulk_update([ours], ["num_value"])
         await ours.delete()
         assert await DurableRunAttribute.all() == [theirs]
         with pytest.raises(IntegrityError, match="doesn't exist"):
             await ours.save(force_update=True)
+        for impossible in (DurableRunAttribute(run_id="r", key="k").delete, DurableRunAttribute().refresh_from_db):
+            with pytest.raises(OperationalError, match="unpersisted"):
+                await impossible()
 
         step = await DurableStepCheckpoint.get(run_id="s", seq=-1)
         await DurableStepCheckpoint.filter(pk="s:-1").update(attempts=7)

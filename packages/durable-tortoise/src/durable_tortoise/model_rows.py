@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import IntegrityError, OperationalError, UnSupportedError
 from tortoise.models import Model
 
 from durable_tortoise.fields import CompositeKeyField, InstantField, JsonField
@@ -39,9 +39,9 @@ class DurableRow(Model):
 
 
 class TwoKeyRow(DurableRow):
-    """A row that two columns tell from others, of which Tortoise knows one as ``pk``; it is saved by both.
+    """A row that two columns tell from others, where Tortoise knows another one as ``pk``: it is saved by those two.
 
-    What Tortoise does by ``pk`` alone, it does to every row that shares it: `bulk_update` and `in_bulk` are refused.
+    A query set's own ``bulk_update`` and ``in_bulk`` still go by ``pk``, which other rows may share.
     """
 
     class Meta:
@@ -82,6 +82,23 @@ class TwoKeyRow(DurableRow):
         if not self._saved_in_db:
             raise OperationalError("Can't delete unpersisted record")
         await self._this(using_db).delete()
+
+    async def refresh_from_db(
+        self, fields: Iterable[str] | None = None, using_db: BaseDBAsyncClient | None = None
+    ) -> None:
+        """Read the one row that both columns name again."""
+        if not self._saved_in_db:
+            raise OperationalError("Can't refresh unpersisted record")
+        read = await self._this(using_db).get()
+        for name in self._meta.db_fields if fields is None else fields:
+            setattr(self, name, getattr(read, name))
+
+    @classmethod
+    def bulk_update(cls, *_arguments: Any, **_options: Any) -> NoReturn:
+        """Refused: Tortoise would write to every row that shares the ``pk``."""
+        raise UnSupportedError(
+            f"{cls.__name__}.bulk_update() would write to rows of other runs as well: save() each row"
+        )
 
     def _key(self) -> dict[str, Any]:
         field = self._meta.pk
