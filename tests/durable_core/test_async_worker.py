@@ -87,7 +87,7 @@ async def test_an_outage_is_told_once_and_the_work_goes_on(world: AsyncWorld, ca
             handle: Any = await durable.start(flow)
             await outlast()
             assert await handle.result("20 s") == "done"
-            while caplog.text.count("all is well") < outages:
+            while caplog.text.count("all is well") < outages:  # noqa: ASYNC110 - the worker logs it
                 await asyncio.sleep(0.005)
     told = [one for one in caplog.records if one.name == "durable.worker"]
     away = [one.getMessage() for one in told if "restarts" in one.getMessage()]

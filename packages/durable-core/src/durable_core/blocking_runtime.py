@@ -118,6 +118,10 @@ class ThreadScope:
         """Whether this is the thread that made the scope."""
         return threading.get_ident() == self._thread
 
+    def is_body(self) -> bool:
+        """Always: there is nothing beside it."""
+        return True
+
     async def body(self, body: Callable[[], Awaitable[T]]) -> T:
         """Run *body*."""
         return await body()
@@ -125,6 +129,9 @@ class ThreadScope:
     async def operation(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Run *operation*."""
         return await operation()
+
+    async def in_turn(self, rank: tuple[float, int], is_due: Callable[[], bool]) -> None:
+        """At once: nobody else waits."""
 
     def users_code(self, what: str) -> AbstractContextManager[None]:
         """Nothing."""

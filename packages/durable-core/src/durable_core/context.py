@@ -51,8 +51,8 @@ class _Operations:
     def _perform(self, operation: Callable[..., Coroutine[Any, Any, Any]], *given: Any) -> Coroutine[Any, Any, Any]:
         place = calling_place()
         self._turn.check_usable(place)
-        position = self._turn.history.take_position()
-        return self._turn.perform(lambda: operation(self._turn, position, place, *given), place)
+        position = self._turn.take_position()
+        return self._turn.perform(lambda: operation(self._turn, position, place, *given), position, place)
 
     def _sleep(self, duration: Duration) -> Coroutine[Any, Any, Any]:
         return self._perform(waits.sleep_until, self._turn.runtime.now_ms() + duration_ms(duration))
@@ -71,7 +71,7 @@ class _Operations:
     def _wait_for_signal(self, token: str, timeout: Duration | None, default: Any) -> Coroutine[Any, Any, Any]:
         timeout_ms = None if timeout is None else duration_ms(timeout)
         operation = self._perform(waits.wait_for_signal, token, timeout_ms)
-        self._turn.history.take_position()
+        self._turn.take_position()
         return self._signal(operation, default)
 
 

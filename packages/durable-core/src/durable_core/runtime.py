@@ -60,6 +60,9 @@ class Scope(Protocol):
     def is_here(self) -> bool:
         """Whether the caller is on the thread that the body belongs to."""
 
+    def is_body(self) -> bool:
+        """Whether the caller is the body itself, and not something that it runs beside."""
+
     async def body(self, body: Callable[[], Awaitable[T]]) -> T:
         """Run the body. A cancellation that it raised by itself is `StrayCancellation`."""
 
@@ -67,6 +70,12 @@ class Scope(Protocol):
         """Run an operation of the body to its end, also if the body's own code cancels the call: that is raised then.
 
         Raises `TimeoutReached` if it was a timeout that did. Cuts the operation off if the turn is cancelled.
+        """
+
+    async def in_turn(self, rank: tuple[float, int], is_due: Callable[[], bool]) -> None:
+        """Return when it is the caller's turn: the lowest *rank* of those that wait, and *is_due* says so.
+
+        Between one caller and the next all is quiet, so that what the one did next is done.
         """
 
     def users_code(self, what: str) -> AbstractContextManager[None]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
 from durable_core.errors import StoreError, StrayCancellation
+from durable_core.one_by_one import OneByOne
 from durable_core.runtime import TimeoutReached
 
 __all__ = ["TaskScope"]
@@ -44,6 +45,7 @@ class TaskScope:
         self._runner = runner
         self._cancels = runner.cancelling()
         self._thread = threading.get_ident()
+        self._gate = OneByOne()
         self._body: asyncio.Task[Any] | None = None
         self._callers: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._operations: set[asyncio.Task[Any]] = set()
@@ -56,6 +58,10 @@ class TaskScope:
     def is_here(self) -> bool:
         """Whether this is the thread of the loop."""
         return threading.get_ident() == self._thread
+
+    def is_body(self) -> bool:
+        """Whether this is the body's own task."""
+        return asyncio.current_task() is self._body
 
     async def body(self, body: Callable[[], Awaitable[T]]) -> T:
         """Run *body* in a task."""
@@ -88,6 +94,10 @@ class TaskScope:
         if cancellation is not None:
             raise cancellation
         return _outcome(task, StoreError("a call of the store was cancelled, although nobody cancelled the turn"))
+
+    async def in_turn(self, rank: tuple[float, int], is_due: Callable[[], bool]) -> None:
+        """Wait behind those of a lower *rank*."""
+        await self._gate.wait(rank, is_due)
 
     @contextmanager
     def users_code(self, what: str) -> Iterator[None]:

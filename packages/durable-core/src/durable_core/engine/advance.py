@@ -8,6 +8,7 @@ from typing import Any
 
 from durable_core.codec import plain
 from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Suspend
+from durable_core.engine.deliveries import Deliveries
 from durable_core.engine.failures import recorded_failure
 from durable_core.engine.history import History
 from durable_core.engine.leases import Lease
@@ -69,10 +70,12 @@ class Advancer:
         except (WorkflowNotRegistered, DamagedHistory) as error:
             await self._block(run, lease, error)
             return
+        checkpoints = await self._store.list_checkpoints(run.id)
         turn = Turn(
             run=run,
             lease=lease,
-            history=History(run, await self._store.list_checkpoints(run.id)),
+            history=History(run, checkpoints),
+            deliveries=Deliveries(checkpoints),
             store=self._store,
             runtime=self._runtime,
             scope=self._runtime.scope(),

@@ -52,6 +52,10 @@ class History:
             )
         return recorded
 
+    def has(self, seq: int) -> bool:
+        """Whether anything was recorded at *seq*."""
+        return seq in self._recorded
+
     def remember(self, checkpoint: StepCheckpoint) -> None:
         """Keep what was just saved."""
         self._recorded[checkpoint.seq] = checkpoint

@@ -85,7 +85,7 @@ async def run_transaction(
             await turn.runtime.sleep(round(10 * tries * (0.5 + turn.runtime.chance())))
 
     async def keep(checkpoint: StepCheckpoint) -> None:
-        turn.history.remember(checkpoint)
+        turn.remember(checkpoint)
 
     return await attempt.run(once, save=keep)
 

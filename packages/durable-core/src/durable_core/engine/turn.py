@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NoReturn, TypeVar
 
 from durable_core.engine.control import Abort, Block, ControlFlow, HandOver, Left, Suspend
+from durable_core.engine.deliveries import Deliveries
 from durable_core.engine.history import History
 from durable_core.engine.leases import Lease
 from durable_core.engine.options import EngineOptions
@@ -25,6 +26,9 @@ T = TypeVar("T")
 _INSIDE: Final[ContextVar[tuple[Turn, str] | None]] = ContextVar("durable_inside", default=None)
 
 
+_ENDS_THE_TURN: Final = (StoreError, NondeterminismError, DamagedHistory)
+
+
 class Turn:
     """What the operations of a body share: the run, its lease, its history, and whether the turn is over."""
 
@@ -34,6 +38,7 @@ class Turn:
         run: WorkflowRun,
         lease: Lease,
         history: History,
+        deliveries: Deliveries,
         store: StateStore,
         runtime: Runtime,
         scope: Scope,
@@ -43,6 +48,7 @@ class Turn:
         self.run = run
         self.lease = lease
         self.history = history
+        self.deliveries = deliveries
         self.store = store
         self.runtime = runtime
         self.scope = scope
@@ -53,9 +59,16 @@ class Turn:
         self._closed = False
         self._under_way = 0
         self._resting = 0
+        self._branched = False
         self._wake_at_ms: int | None = None
 
-    async def perform(self, operation: Callable[[], Awaitable[T]], place: str) -> T:
+    def take_position(self) -> int:
+        """The next position, for a call that the body makes now."""
+        position = self.history.take_position()
+        self.deliveries.called(position, beside=self._under_way > 0)
+        return position
+
+    async def perform(self, operation: Callable[[], Awaitable[T]], seq: int, place: str) -> T:
         """Await one operation of the body, and turn what the body must not catch into control flow.
 
         Once the turn is over every further operation ends it again, so that a ``finally`` in the body records nothing.
@@ -66,9 +79,10 @@ class Turn:
         if self.over is not None:
             self.scope.leaving()
             raise self.over
+        self._branched = self._branched or not self.scope.is_body()
         self._under_way += 1
         try:
-            return await self.scope.operation(lambda: self._inside(operation, place))
+            return await self.scope.operation(lambda: self._inside(operation, seq, place))
         except TimeoutReached as timeout:
             await self._block_timeout(str(timeout), place)
         except StoreError as error:
@@ -105,12 +119,27 @@ class Turn:
         """No operation may begin any more."""
         self._closed = True
 
-    async def _inside(self, operation: Callable[[], Awaitable[T]], place: str) -> T:
+    async def _inside(self, operation: Callable[[], Awaitable[T]], seq: int, place: str) -> T:
         before = _INSIDE.set((self, place))
+        recorded = self.history.has(seq)
         try:
-            return await operation()
+            result = await operation()
+        except _ENDS_THE_TURN:
+            raise
+        except Exception:
+            await self._give(seq, recorded=recorded)
+            raise
         finally:
             _INSIDE.reset(before)
+        await self._give(seq, recorded=recorded)
+        return result
+
+    async def _give(self, seq: int, *, recorded: bool) -> None:
+        """Return when the result of *seq* may go to the body: in the order of the first time, one after the other."""
+        if self._branched:
+            rank = self.deliveries.rank(seq, recorded=recorded)
+            await self.scope.in_turn(rank, lambda: self.deliveries.is_due(seq))
+        self.deliveries.given(seq)
 
     async def _block_timeout(self, timeout: str, place: str) -> NoReturn:
         """Block rather than fail: a step that had begun is finished and saved, so the mended code goes on from there.
@@ -174,7 +203,12 @@ class Turn:
     async def save(self, checkpoint: StepCheckpoint) -> None:
         """Save under the fence."""
         await self.store.save_checkpoint(checkpoint, owner=self.lease.owner)
+        self.remember(checkpoint)
+
+    def remember(self, checkpoint: StepCheckpoint) -> None:
+        """*checkpoint* has been saved."""
         self.history.remember(checkpoint)
+        self.deliveries.saved(checkpoint)
 
     def suspend_until(self, wake_at_ms: int | None) -> NoReturn:
         """Park the run until *wake_at_ms*; with None, until something happens or it is time to look again."""
@@ -212,6 +246,6 @@ class Turn:
             input=input,
             output=output,
             error=error,
-            events=events,
+            events=[*(events or ()), *self.deliveries.events(seq, self.runtime.now_ms())] or None,
             wake_at_ms=wake_at_ms,
         )

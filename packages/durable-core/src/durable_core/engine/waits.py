@@ -50,8 +50,10 @@ async def wait_for_signal(turn: Turn, seq: int, place: str, token: str, timeout_
     recorded = turn.recorded(waiter.seq, name, "signal", place)
     if recorded is None:
         turn.check_may_begin()
-        if deadline is None and timeout_ms is not None:
-            deadline = _deadline(turn, seq, deadline_name, turn.runtime.now_ms() + timeout_ms, place)
+        # Without a timeout there is a deadline too, of never, if there is something to remember before the run parks.
+        if deadline is None and (timeout_ms is not None or turn.deliveries.unsaved):
+            wake_at_ms = None if timeout_ms is None else turn.runtime.now_ms() + timeout_ms
+            deadline = _deadline(turn, seq, deadline_name, wake_at_ms, place)
             await turn.save(deadline)
         recorded = await _receive(turn, waiter, None if deadline is None else deadline.wake_at_ms, place)
     if recorded.status == "failed":
@@ -77,7 +79,7 @@ async def _receive(turn: Turn, waiter: SignalWaiter, deadline_ms: int | None, pl
         turn.left_waiter = True
         fallback = turn.runtime.now_ms() + turn.options.reconcile_ms
         turn.suspend_until(fallback if deadline_ms is None else min(deadline_ms, fallback))
-    turn.history.remember(received)
+    turn.remember(received)
     return received
 
 
@@ -106,6 +108,6 @@ async def _refuse(
     return checkpoint
 
 
-def _deadline(turn: Turn, seq: int, name: str, wake_at_ms: int, place: str) -> StepCheckpoint:
+def _deadline(turn: Turn, seq: int, name: str, wake_at_ms: int | None, place: str) -> StepCheckpoint:
     events = place_events(place, turn.runtime.now_ms())
     return turn.checkpoint(seq, name, "sleep", wake_at_ms=wake_at_ms, events=events)
