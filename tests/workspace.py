@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["DISTS", "ROOT", "Dist", "modules_of", "run", "tracked_files", "uv"]
+__all__ = ["DISTS", "ROOT", "Dist", "modules_of", "run", "tracked_files", "uv", "wheel_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,6 +59,12 @@ def modules_of(dist: Dist) -> Iterator[tuple[str, Path]]:
         if file.suffix == ".py" and file.is_relative_to(dist.source):
             parts = file.relative_to(dist.folder / "src").with_suffix("").parts
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file
+
+
+def wheel_of(folder: Path, dist: Dist) -> Path:
+    """The one wheel of *dist* in *folder*."""
+    (wheel,) = folder.glob(f"{dist.package}-*.whl")
+    return wheel
 
 
 def uv() -> str:

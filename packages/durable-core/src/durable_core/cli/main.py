@@ -59,8 +59,8 @@ def worker(
     )
     served = load_target(target)
     loop = served.worker_loop(concurrency=concurrency, namespace=namespace)
-    _console.print(f"durable worker: serving [bold]{target}[/bold], {concurrency} at a time; Ctrl-C drains")
     with stop_on_signals(loop):
+        _console.print(f"durable worker: serving [bold]{target}[/bold], {concurrency} at a time; Ctrl-C drains")
         if isinstance(served, Durable):
             run_blocking(loop.run())
         else:
