@@ -59,3 +59,23 @@ def test_register_migrate_upgrade_and_again_after_an_upgrade_of_durable(
     assert boots_on(host.address) == ["old"]
     assert host.durable() == made
     assert "No changes detected" in host.aerich("migrate")
+
+
+def test_an_upgrade_that_a_boot_has_made_already_is_faked(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    host = TortoiseHost(tmp_path, fresh_database("sqlite"))
+    host.write("yesterday.py", yesterdays_models())
+    host.configure("aerich.models", "yesterday")
+    host.aerich("init", "-t", "shop.settings.TORTOISE_ORM", "--location", "./aerich_history")
+    host.aerich("init-db")
+    host.execute(A_RUN)
+    assert boots_on(host.address) == ["old"]
+    made = host.durable()
+
+    host.configure("aerich.models", DURABLE)
+    host.aerich("migrate", "--name", "durable_has_grown")
+    with pytest.raises(AssertionError, match="duplicate column"):
+        host.aerich("upgrade")
+    host.aerich("upgrade", "--fake")
+    assert host.durable() == made
+    assert boots_on(host.address, auto_schema=False) == ["old"]
+    assert "No changes detected" in host.aerich("migrate")
