@@ -18,8 +18,9 @@ __all__ = ["passing_trouble", "translated"]
 _SOURCES: Final = frozenset(
     {"tortoise", "sqlite3", "asyncpg", "psycopg", "psycopg_pool", "asyncmy", "aiomysql", "pymysql"}
 )
-#: What drivers call errors about the connection rather than the statement, where they have no code for them.
-_ABOUT_CONNECTIONS: Final = ("OperationalError", "InterfaceError")
+#: What drivers call errors about the connection rather than the statement, where they have no code for them. The last
+#: is what asyncpg has for a statement on a connection whose end it is still reading about.
+_ABOUT_CONNECTIONS: Final = ("OperationalError", "InterfaceError", "InternalClientError")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from tortoise.backends.sqlite.client import SqliteTransactionContext
 from tortoise.exceptions import TransactionManagementError
 from tortoise.transactions import in_transaction
 
+from durable_core.errors import StoreUnavailable
 from durable_sql.after_commit import call_after_commit
 from durable_sql.dialect import Dialect
 from durable_tortoise.contexts import Home
@@ -44,6 +45,7 @@ async def transaction_block(home: Home, dialect: Dialect, *, read_committed: boo
             await _enter(block)
         try:
             yield
+            _refuse_broken(_wrapper(block))
         except BaseException as error:
             await _undo(block)
             trouble = passing_trouble(error, dialect)
@@ -113,6 +115,12 @@ async def _enter(block: TransactionContext) -> None:
                 # The one error after which Tortoise does not try to roll back.
                 await block.__aexit__(TransactionManagementError, None, None)
         raise
+
+
+def _refuse_broken(wrapper: TransactionalDBClient) -> None:
+    # psycopg commits on a connection that has broken without a word, and whoever met the error may have kept it.
+    if getattr(wrapper._connection, "broken", False):  # noqa: SLF001 - Tortoise has no other name
+        raise StoreUnavailable("the connection broke before the commit: nothing of the transaction has happened")
 
 
 async def _undo(block: TransactionContext) -> None:
