@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Program"]
+__all__ = ["Program", "script"]
+
+
+def script(name: str) -> str:
+    """The command *name* of our environment."""
+    return str(Path(sys.executable).with_name(name))
 
 
 class Program:

@@ -7,18 +7,18 @@ import os
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from database_servers import BackendAddress
-from examples.flask_shop.programs import Program
-from flask_shop.models import Item, Order
+from examples.programs import Program, script
 from payment_provider.provider import Books, Charge, open_provider
 from peewee_databases import open_peewee
 
@@ -72,9 +72,10 @@ class Answer:
 
 
 @dataclass(kw_only=True)
-class RunningShop:
+class RunningShop(ABC):
     """One shop: its database, its provider, and the programs that the test has started."""
 
+    package: ClassVar[str]
     address: BackendAddress
     folder: Path
     books: HeldBooks
@@ -85,7 +86,7 @@ class RunningShop:
 
     @classmethod
     @contextmanager
-    def opened(cls, address: BackendAddress, folder: Path) -> Iterator[RunningShop]:
+    def opened(cls, address: BackendAddress, folder: Path) -> Iterator[Self]:
         """A shop with ten teapots, whose provider answers; nothing else runs yet."""
         books = HeldBooks()
         with open_provider(("127.0.0.1", 0), books) as provider:
@@ -93,9 +94,8 @@ class RunningShop:
             serving.start()
             shop = cls(address=address, folder=folder, books=books, provider=provider)
             try:
-                with closing(open_peewee(address)) as db, db.bind_ctx([Item, Order]):
-                    db.create_tables([Item, Order])
-                    Item.create(name="teapot", cents=2900, stock=10)
+                shop.make_tables()
+                shop.write("INSERT INTO shop_item (name, cents, stock) VALUES ('teapot', 2900, 10)")
                 yield shop
             finally:
                 for program in shop.programs:
@@ -104,28 +104,42 @@ class RunningShop:
                 provider.shutdown()
 
     @property
+    @abstractmethod
+    def database_url(self) -> str:
+        """The address of the database, as the shop wants it written."""
+
+    @abstractmethod
+    def make_tables(self) -> None:
+        """Make the tables in the way that the shop's README tells."""
+
+    @abstractmethod
+    def web_command(self, *, stalled: bool) -> tuple[str, ...]:
+        """What serves the shop on a free port; *stalled* inside the transaction that places an order."""
+
+    @property
     def environment(self) -> dict[str, str]:
         """What the programs are told."""
-        url = self.address.url + ("?prefer_psycopg3=true" if self.address.backend == "postgres3" else "")
         told = {
-            "SHOP_DATABASE": url,
+            "SHOP_DATABASE": self.database_url,
             "SHOP_PAYMENTS": f"http://127.0.0.1:{self.provider.server_port}",
             **self.settings,
         }
         return {**os.environ, **told, "PYTHONUNBUFFERED": "1"}
 
-    def start_web(self, app: str = "flask_shop.web") -> Program:
+    def start_web(self, *, stalled: bool = False) -> Program:
         """Serve the shop on a free port, and send our requests there."""
-        web = self._start(sys.executable, "-m", "flask", "--app", app, "run", "--port", "0")
-        self.url = "http://127.0.0.1:" + web.printed(r"Running on http://127\.0\.0\.1:(\d+)", within=PATIENCE_S)
+        web = self.start(sys.executable, "-m", *self.web_command(stalled=stalled))
+        self.url = "http://127.0.0.1:" + web.printed(r"unning on http://127\.0\.0\.1:(\d+)", within=PATIENCE_S)
         return web
 
     def start_worker(self, *, concurrency: int = 4) -> Program:
         """A worker process like that of the README."""
-        durable = str(Path(sys.executable).with_name("durable"))
-        return self._start(durable, "worker", "flask_shop.flows:durable", "--concurrency", str(concurrency))
+        return self.start(
+            script("durable"), "worker", f"{self.package}.flows:durable", "--concurrency", str(concurrency)
+        )
 
-    def _start(self, *command: str) -> Program:
+    def start(self, *command: str) -> Program:
+        """Start a program of the shop's."""
         log = self.folder / f"{len(self.programs)}.log"
         self.programs.append(Program(command, log=log, cwd=self.folder, env=self.environment))
         return self.programs[-1]
@@ -172,3 +186,8 @@ class RunningShop:
         """What the database itself says, on a connection of our own."""
         with closing(open_peewee(self.address)) as db:
             return list(db.execute_sql(sql).fetchall())
+
+    def write(self, sql: str) -> None:
+        """Write to the database on a connection of our own."""
+        with closing(open_peewee(self.address)) as db, db.atomic():
+            db.execute_sql(sql)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from examples.flask_shop.running_shop import RunningShop, until
+from examples.shops.running_shop import RunningShop, until
 
 pytestmark = pytest.mark.slow
 

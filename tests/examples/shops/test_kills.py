@@ -8,12 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException
-from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 
-from examples.flask_shop.running_shop import RunningShop, until
+from examples.shops.running_shop import RunningShop, until
 from peewee_databases import open_peewee
 
 pytestmark = pytest.mark.slow
@@ -57,7 +56,11 @@ def test_killed_between_the_charge_and_its_checkpoint_the_order_is_charged_once(
 
 
 # SQLite has no row to lock: there the kills at random moments meet this transaction.
-@pytest.mark.parametrize("shop", ["postgres", "postgres3", "mariadb"], indirect=True)
+@pytest.mark.parametrize(
+    "shop",
+    ["flask-postgres", "flask-postgres3", "flask-mariadb", "fastapi-postgres", "fastapi-postgres3", "fastapi-mariadb"],
+    indirect=True,
+)
 def test_killed_inside_the_transaction_that_reserves_the_stock_is_reserved_once(shop: RunningShop) -> None:
     shop.start_web()
     worker = shop.start_worker()
@@ -114,7 +117,7 @@ def test_killed_at_random_moments_every_order_is_shipped_and_counted_once(shop: 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_inside_a_request_the_web_server_leaves_neither_order_nor_run(shop: RunningShop, moment: str) -> None:
     shop.settings["SHOP_STALL"] = moment
-    web = shop.start_web(str(Path(__file__).with_name("stalled_web.py")))
+    web = shop.start_web(stalled=True)
     customer = threading.Thread(target=_order_in_vain, args=(shop,))
     customer.start()
     web.printed("inside the transaction")

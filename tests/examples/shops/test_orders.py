@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from backends import BACKENDS
-from examples.flask_shop.running_shop import RunningShop, until
+from examples.shops.running_shop import RunningShop, until
 
 WAITING = ("awaiting_approval", "suspended")
 SHIPPED = ("shipped", "completed")
 
 
-@pytest.mark.parametrize("shop", BACKENDS, indirect=True)
+@pytest.mark.parametrize("shop", [f"{shop}-{one}" for shop in ("flask", "fastapi") for one in BACKENDS], indirect=True)
 def test_an_order_waits_for_its_approval_and_is_shipped(shop: RunningShop) -> None:
     shop.start_web()
     shop.start_worker()
@@ -124,8 +124,9 @@ def test_a_wrong_order_is_refused_and_writes_nothing(shop: RunningShop) -> None:
 
     answers = [shop.post("/orders", body) for body in wrong]
 
-    assert [answer.status for answer in answers] == [400] * len(wrong)
-    assert all(answer.body["error"] for answer in answers)
+    # Each framework has its own way of saying so.
+    assert {answer.status for answer in answers} <= {400, 422}
+    assert all(answer.body.get("error") or answer.body["detail"] for answer in answers)
     assert shop.rows("SELECT * FROM shop_order") == []
     assert shop.rows("SELECT * FROM durable_workflow_runs") == []
 

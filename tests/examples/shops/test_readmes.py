@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from examples.flask_shop.programs import Program
-from examples.flask_shop.running_shop import until
+from examples.programs import Program
+from examples.shops.running_shop import until
 from workspace import ROOT
 
 _README = (ROOT / "examples/flask_shop/README.md").read_text(encoding="utf-8")
