@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tortoise.contrib.pydantic import pydantic_model_creator
-from tortoise.exceptions import IntegrityError, OperationalError, UnSupportedError
+from tortoise.exceptions import IncompleteInstanceError, IntegrityError, OperationalError, UnSupportedError
 from tortoise.functions import Count
 from tortoise.queryset import QuerySet
 
@@ -196,6 +196,14 @@ def test_a_key_of_two_columns_names_one_row(on_tables: OnTables) -> None:
         assert (ours.num_value, ours.str_value, theirs.num_value) == (3, None, 1)
         with pytest.raises(UnSupportedError, match="other runs"):
             DurableRunAttribute.bulk_update([ours], ["num_value"])
+        (partial,) = await DurableRunAttribute.filter(run_id="r").only("run_id", "key", "num_value")
+        assert partial == ours
+        partial.num_value = 4
+        await partial.save(update_fields=["num_value"])
+        with pytest.raises(IncompleteInstanceError, match="in part"):
+            await partial.save()
+        await ours.refresh_from_db()
+        assert (ours.num_value, ours.str_value) == (4, "s")
         await ours.delete()
         assert await DurableRunAttribute.all() == [theirs]
         with pytest.raises(IntegrityError, match="doesn't exist"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.exceptions import IntegrityError, OperationalError, UnSupportedError
+from tortoise.exceptions import IncompleteInstanceError, IntegrityError, OperationalError, UnSupportedError
 from tortoise.models import Model
 
 from durable_tortoise.fields import CompositeKeyField, InstantField, JsonField
@@ -72,7 +72,11 @@ class TwoKeyRow(DurableRow):
             await super().save(using_db, update_fields, force_create=True)
             return
         key = self._key()
-        names = self._meta.fields_db_projection if update_fields is None else update_fields
+        names = list(self._meta.fields_db_projection if update_fields is None else update_fields)
+        if not all(hasattr(self, name) for name in (*key, *names)):
+            raise IncompleteInstanceError(
+                f"this {type(self).__name__} was read in part: save(update_fields=...) what was"
+            )
         values = {name: getattr(self, name) for name in names if name not in key and name != self._meta.pk_attr}
         if values and not await self._this(using_db).update(**values) and not await self._this(using_db).exists():
             raise IntegrityError(f"Can't update object that doesn't exist. Key: {key}")
@@ -103,7 +107,7 @@ class TwoKeyRow(DurableRow):
     def _key(self) -> dict[str, Any]:
         field = self._meta.pk
         assert isinstance(field, CompositeKeyField)  # noqa: S101 - told to the type checker
-        return {name: getattr(self, name) for name in field.of}
+        return {name: getattr(self, name, None) for name in field.of}
 
     def _this(self, using_db: BaseDBAsyncClient | None) -> Any:
         return type(self).filter(**self._key()).using_db(using_db)
