@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from durable_core.drive import run_blocking
-from durable_core.errors import SignalTokenInUse
-from durable_core.records import Guard, RunPatch, SignalWaiter
+from durable_core.errors import LeaseLost, SignalTokenInUse
+from durable_core.records import Guard, RunPatch, SignalWaiter, StepCheckpoint
+from durable_core.store import StoreTransaction
 from durable_peewee import PeeweeStateStore
-from peewee_cells import NOW, NOW_MS, Cell, a_run, created, eventually, together
+from peewee_cells import NOW, NOW_MS, Cell, CellOn, a_run, created, eventually, together
 
 _ROUNDS = 60
 
@@ -113,6 +114,68 @@ def test_a_consumer_waits_for_the_hosts_open_transaction_and_then_sees_its_signa
     assert checkpoint is not None
     assert checkpoint.output == "hello"
     assert run_blocking(cell.store().list_signal_waiters("")) == []
+
+
+def test_a_sender_waits_for_a_run_that_is_just_ending_and_keeps_its_payload(cell: Cell) -> None:
+    _running(cell.store(), "r")
+    run_blocking(cell.store().put_signal_waiter(SignalWaiter(token="t", run_id="r", seq=3)))
+    host = cell.database()
+    ended = RunPatch(status="completed", locked_by=None, locked_until_ms=None)
+
+    with ThreadPoolExecutor(1) as threads:
+        with host.atomic(*(["IMMEDIATE"] if cell.name == "sqlite" else [])):
+            assert run_blocking(cell.store(host).update_run("r", ended)) is True
+            sending = threads.submit(
+                cell.in_thread(lambda store: run_blocking(store.deliver_signal("t", "hello", NOW)))
+            )
+            with pytest.raises(TimeoutError):
+                sending.result(0.5)
+        assert sending.result(30) is None
+
+    assert run_blocking(cell.store().list_checkpoints("r")) == []
+    assert _buffered(cell.store(), "t") == ["hello"]
+
+
+def test_a_consumer_whose_run_is_just_being_taken_over_takes_nothing(cell: Cell) -> None:
+    _running(cell.store(), "r")
+    run_blocking(cell.store().buffer_signal("t", "hello"))
+    thief = cell.database()
+    waiter = SignalWaiter(token="t", run_id="r", seq=3)
+
+    with ThreadPoolExecutor(1) as threads:
+        with thief.atomic(*(["IMMEDIATE"] if cell.name == "sqlite" else [])):
+            assert run_blocking(cell.store(thief).try_lock_run("r", "o2", NOW_MS + 99, NOW_MS + 9)) is True
+            consuming = threads.submit(
+                cell.in_thread(lambda store: run_blocking(store.consume_buffered_signal(waiter, NOW, owner="o")))
+            )
+            with pytest.raises(TimeoutError):
+                consuming.result(0.5)
+        with pytest.raises(LeaseLost):
+            consuming.result(30)
+
+    assert run_blocking(cell.store().list_checkpoints("r")) == []
+    assert run_blocking(cell.store().list_signal_waiters("")) == []
+    assert _buffered(cell.store(), "t") == ["hello"]
+
+
+@pytest.mark.parametrize("backend", ["postgres", "mariadb"])
+def test_a_consumer_in_an_older_transaction_sees_what_was_delivered_since(cell_on: CellOn, backend: str) -> None:
+    cell = cell_on(backend)
+    store = cell.store()
+    waiter = SignalWaiter(token="t", run_id="r", seq=3)
+    _running(store, "r")
+    run_blocking(store.put_signal_waiter(waiter))
+    send = cell.in_thread(lambda sender: run_blocking(sender.deliver_signal("t", "hello", NOW)))
+
+    async def work(_: StoreTransaction) -> StepCheckpoint | None:
+        assert await store.get_run("r") is not None  # and what is read from now on may be as old as this
+        assert together(1, lambda _: send()) == [waiter]
+        return await store.consume_buffered_signal(waiter, NOW, owner="o")
+
+    checkpoint = run_blocking(store.transaction(work))
+    assert checkpoint is not None
+    assert checkpoint.output == "hello"
+    assert run_blocking(store.list_signal_waiters("")) == []
 
 
 def test_a_sender_waits_for_the_hosts_open_transaction_and_then_finds_its_waiter(cell: Cell) -> None:
