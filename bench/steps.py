@@ -33,6 +33,9 @@ STEPS = 10
 TABLES = ("durable_step_checkpoints", "durable_run_attributes", "durable_signal_waiters", "durable_workflow_runs")
 WRITES = ("INSERT", "UPDATE", "DELETE", "WITH", "COMMIT")  # a claim begins WITH what it picks
 NAME = "durable_bench"
+HEAD = """\
+| database | steps/s | bare driver | slower by | statements/run | commits/run | durability |
+|---|---|---|---|---|---|---|"""
 
 
 @dataclass
@@ -199,6 +202,16 @@ def recreate(name: str) -> None:
             cursor.execute(f"CREATE DATABASE {NAME} CHARACTER SET utf8mb4")
 
 
+def line(name: str, rounds: Sequence[tuple[float, float, float, float]], settings: str) -> str:
+    """A line of the table: the medians of *rounds*, and what the first of them counted."""
+    ours, theirs = (statistics.median(one[which] for one in rounds) for which in (0, 1))
+    ratio = statistics.median(one[0] / one[1] for one in rounds)
+    statements, commits = rounds[0][2:]
+    return (
+        f"| {name} | {1 / ours:.0f} | {1 / theirs:.0f} | {ratio:.2f}x | {statements:.1f} | {commits:.1f} | {settings} |"
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -206,22 +219,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    print("| database | steps/s | bare driver | slower by | statements/run | commits/run | durability |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         for name in given.names:
             recreate(name)
             backend = backends(Path(folder))[name]
             one_round(backend, 2)  # creates the tables, warms the caches
             rounds = [one_round(backend, given.runs) for _ in range(given.rounds)]
-            ours, theirs = (statistics.median(one[which] for one in rounds) for which in (0, 1))
-            ratio = statistics.median(one[0] / one[1] for one in rounds)
-            statements, commits = rounds[0][2:]
-            print(
-                f"| {name} | {1 / ours:.0f} | {1 / theirs:.0f} | {ratio:.2f}x | {statements:.1f} | {commits:.1f} "
-                f"| {durability(backend)} |",
-                flush=True,
-            )
+            print(line(name, rounds, durability(backend)), flush=True)
 
 
 if __name__ == "__main__":
