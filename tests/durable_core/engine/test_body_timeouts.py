@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from async_world import AsyncWorld, on_a_loop
-from durable_core import AsyncWorkflowContext
+from durable_core import AsyncWorkflowContext, StepFailed
 
 Body = Callable[[AsyncWorkflowContext, Callable[[AsyncWorkflowContext], Coroutine[Any, Any, Any]]], Any]
 
@@ -133,5 +133,46 @@ async def test_timeouts_that_stand_beside_the_calls_are_none_of_ours(world: Asyn
     handle = await world.durable.start(flow, id="r")
     async with asyncio.timeout(30):  # of the application, around the worker
         await world.durable.run_until_idle()
+    assert (await world.run()).status == "suspended"
     await world.later("1 h")
     assert await handle.result("1 s") == "done"
+
+
+@on_a_loop
+async def test_a_timeout_that_runs_out_while_a_neighbour_works_is_told_of_all_the_same(world: AsyncWorld) -> None:
+    @world.durable.step
+    async def slow() -> None:
+        await asyncio.sleep(0.05)
+
+    @world.durable.workflow()
+    async def flow(ctx: AsyncWorkflowContext) -> None:
+        await asyncio.gather(asyncio.wait_for(ctx.wait_for_signal("go"), 0.01), ctx.step(slow))
+
+    await world.start(flow)
+    run = await world.run()
+    assert (run.status, run.error and run.error.code) == ("blocked", "UnreplayableTimeout")
+    assert await world.names() == [(2, "slow")]
+
+
+@on_a_loop
+async def test_a_group_that_gives_up_under_a_timeout_that_has_not_run_out(world: AsyncWorld) -> None:
+    @world.durable.step
+    async def fails() -> None:
+        raise LookupError("no")
+
+    go_on = asyncio.Event()
+    slow = world.step("slow", go_on)
+
+    @world.durable.workflow()
+    async def flow(ctx: AsyncWorkflowContext) -> str:
+        asyncio.get_running_loop().call_later(0.02, go_on.set)
+        try:
+            async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+                group.create_task(ctx.step(fails))
+                group.create_task(ctx.step(slow))
+        except* StepFailed:
+            pass
+        return "made up for"
+
+    handle = await world.start(flow)
+    assert await handle.result("1 s") == "made up for"

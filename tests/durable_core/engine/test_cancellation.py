@@ -244,7 +244,12 @@ def test_the_end_of_the_loop_records_nothing() -> None:
     @world.durable.step
     async def stuck() -> None:
         begun.append(1)
-        await asyncio.sleep(60)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            begun.append(2)
 
     @world.durable.workflow()
     async def flow(ctx: AsyncWorkflowContext) -> None:
@@ -260,5 +265,6 @@ def test_the_end_of_the_loop_records_nothing() -> None:
         return (await world.run()).status, await world.names()
 
     asyncio.run(main())
+    assert begun == [1, 2], "the clean-up of the step was cut off"
     status, names = asyncio.run(look())
     assert (status, [name for name in names if name[1] != "sleep"]) == ("running", [])
