@@ -100,8 +100,8 @@ class Cell:
 CellOn = Callable[[str], Cell]
 
 
-async def eventually(holds: Callable[[], object], *, timeout_s: float = 20) -> None:
+async def eventually(holds: Callable[[], object], *, timeout_s: float = 20, every_s: float = 0.005) -> None:
     """Ask until *holds* is true, letting the other tasks work meanwhile."""
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110 - what is asked for is elsewhere, often behind a server
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(every_s)

@@ -17,7 +17,7 @@ from durable_conformance.samples import a_checkpoint, a_run
 from durable_core.errors import StoreContention, StoreUnavailable
 from durable_core.store import StoreTransaction
 from durable_tortoise import TortoiseStateStore, sqlite_connections
-from tortoise_cells import Cell, CellOn
+from tortoise_cells import Cell, CellOn, eventually
 from workspace import ROOT, run
 
 
@@ -110,8 +110,7 @@ def test_a_file_that_cannot_be_opened_is_unavailable_every_time(tmp_path: Path) 
                     await store.create_run(a_run())
                 with pytest.raises(StoreUnavailable):
                     await store.transaction(lambda tx: tx.save_checkpoint(a_checkpoint()))
-            while threading.active_count() > before:
-                await asyncio.sleep(0.005)
+            await eventually(lambda: threading.active_count() <= before)
             (tmp_path / "missing").mkdir()
             await store.ensure_schema()
             assert await store.create_run(a_run())
