@@ -9,11 +9,18 @@ from examples.programs import script
 from examples.shops.running_shop import RunningShop
 from workspace import ROOT, run
 
-__all__ = ["FastapiShop"]
+__all__ = ["FastapiShop", "prepare_folder"]
 
 _HOME = ROOT / "examples" / "fastapi_shop"
 _HERE = Path(__file__).parent
 _SCHEMES = {"sqlite": "sqlite", "postgres": "asyncpg", "postgres3": "psycopg", "mariadb": "mysql"}
+
+
+def prepare_folder(folder: Path, *, migrations: bool = True) -> None:
+    """Give *folder* what Aerich needs, with the committed *migrations* or without."""
+    shutil.copy(_HOME / "pyproject.toml", folder)
+    if migrations:
+        shutil.copytree(_HOME / "migrations", folder / "migrations")
 
 
 class FastapiShop(RunningShop):
@@ -28,12 +35,9 @@ class FastapiShop(RunningShop):
 
     def make_tables(self) -> None:
         """Run the committed migrations of Aerich, or where it would write other SQL, have it write its own."""
-        shutil.copy(_HOME / "pyproject.toml", self.folder)
-        if self.address.backend.startswith("postgres"):
-            shutil.copytree(_HOME / "migrations", self.folder / "migrations")
-            self.aerich("upgrade")
-        else:
-            self.aerich("init-db")
+        is_postgres = self.address.backend.startswith("postgres")
+        prepare_folder(self.folder, migrations=is_postgres)
+        self.aerich("upgrade" if is_postgres else "init-db")
 
     def aerich(self, *arguments: str) -> str:
         """Run Aerich in the shop's folder; return what it said."""

@@ -22,7 +22,11 @@ from examples.programs import Program, script
 from payment_provider.provider import Books, Charge, open_provider
 from peewee_databases import open_peewee
 
-__all__ = ["Answer", "HeldBooks", "RunningShop", "until"]
+__all__ = ["SHIPPED", "WAITING", "Answer", "HeldBooks", "RunningShop", "until"]
+
+#: Statuses of an order and of its checkout.
+WAITING = ("awaiting_approval", "suspended")
+SHIPPED = ("shipped", "completed")
 
 PATIENCE_S = 60.0
 

@@ -7,11 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from examples.shops.running_shop import RunningShop, until
+from examples.shops.running_shop import SHIPPED, RunningShop, until
 
 pytestmark = pytest.mark.slow
-
-SHIPPED = ("shipped", "completed")
 
 
 def test_of_twenty_orders_for_ten_teapots_ten_are_shipped(shop: RunningShop) -> None:

@@ -12,13 +12,11 @@ from urllib.error import URLError
 
 import pytest
 
-from examples.shops.running_shop import RunningShop, until
+from examples.shops.running_shop import SHIPPED, WAITING, RunningShop, until
 from peewee_databases import open_peewee
 
 pytestmark = pytest.mark.slow
 
-WAITING = ("awaiting_approval", "suspended")
-SHIPPED = ("shipped", "completed")
 _POSTGRES = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 _WAITING_FOR_LOCKS = {
     "postgres": _POSTGRES,

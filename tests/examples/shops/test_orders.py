@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 
 from backends import BACKENDS
-from examples.shops.running_shop import RunningShop, until
-
-WAITING = ("awaiting_approval", "suspended")
-SHIPPED = ("shipped", "completed")
+from examples.shops.running_shop import SHIPPED, WAITING, RunningShop, until
 
 
 @pytest.mark.parametrize("shop", [f"{shop}-{one}" for shop in ("flask", "fastapi") for one in BACKENDS], indirect=True)
