@@ -19,8 +19,8 @@ from database_servers import BackendAddress, Server
 from durable_conformance.plugin import leave_out, required_cells
 
 __all__ = [
-    "ADAPTERS",
     "BACKENDS",
+    "CELLS",
     "SERVERS",
     "Backends",
     "FreshDatabase",
@@ -33,7 +33,17 @@ __all__ = [
 ]
 
 BACKENDS = ("sqlite", "postgres", "postgres3", "mariadb")
-ADAPTERS = ("peewee",)
+#: The cells of each adapter by name, and the backend that each one needs.
+CELLS = {
+    "peewee": {name: name for name in BACKENDS},
+    "tortoise": {
+        "sqlite": "sqlite",
+        "asyncpg": "postgres",
+        "psycopg": "postgres",
+        "asyncmy": "mariadb",
+        "aiomysql": "mariadb",
+    },
+}
 SERVERS = {"postgres": "postgres", "postgres3": "postgres", "mariadb": "mariadb"}
 _LEAVE_OUT = "DURABLE_TEST_LEAVE_OUT"
 
@@ -97,8 +107,8 @@ _STASH = pytest.StashKey[Backends]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    cells = {f"{adapter}-{name}" for adapter in ADAPTERS for name in BACKENDS} | {"memory", "memory-offloaded"}
-    unknown = required_cells(config) - {"all", *BACKENDS, *cells}
+    cells = {f"{adapter}-{name}" for adapter, names in CELLS.items() for name in names}
+    unknown = required_cells(config) - {"all", "memory", "memory-offloaded", *BACKENDS, *cells}
     if unknown:
         raise pytest.UsageError(f"--durable-require names no cell of ours: {', '.join(sorted(unknown))}")
     config.stash[_STASH] = Backends()

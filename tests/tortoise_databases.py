@@ -7,18 +7,13 @@ from typing import Any, Final
 
 from tortoise.context import TortoiseContext
 
+from backends import CELLS
 from database_servers import BackendAddress
 
 __all__ = ["BACKEND_OF", "DRIVERS", "connection_of", "open_tortoise", "why_no_driver"]
 
 #: Which backend each driver of Tortoise needs.
-BACKEND_OF: Final = {
-    "sqlite": "sqlite",
-    "asyncpg": "postgres",
-    "psycopg": "postgres",
-    "asyncmy": "mariadb",
-    "aiomysql": "mariadb",
-}
+BACKEND_OF: Final = CELLS["tortoise"]
 DRIVERS: Final = tuple(BACKEND_OF)
 
 _ENGINES: Final = {

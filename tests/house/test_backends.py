@@ -54,6 +54,8 @@ def test_an_address_survives_the_way_to_another_process(any_database: BackendAdd
         ("all", True),
         ("sqlite, memory", True),
         ("memory-offloaded,peewee-sqlite,peewee-mariadb", True),
+        ("tortoise-asyncpg,tortoise-aiomysql", True),
+        ("tortoise-mariadb", False),
         ("peewee-sqllite", False),
         ("sqlite,memry", False),
     ],
