@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from tortoise.context import TortoiseContext
@@ -17,7 +18,7 @@ from durable_conformance.samples import a_checkpoint, a_run
 from durable_core.errors import StoreContention, StoreUnavailable
 from durable_core.store import StoreTransaction
 from durable_tortoise import TortoiseStateStore, sqlite_connections
-from tortoise_cells import Cell, CellOn, eventually
+from tortoise_cells import Cell, CellOn
 from workspace import ROOT, run
 
 
@@ -93,8 +94,17 @@ def test_a_file_that_stays_locked_is_contention_and_leaves_nothing_behind(cell: 
     cell.run(test)
 
 
-def test_a_file_that_cannot_be_opened_is_unavailable_every_time(tmp_path: Path) -> None:
-    """Tortoise would keep its lock on the connection that it failed to open, and the second call would hang."""
+def test_a_file_that_cannot_be_opened_is_unavailable_every_time_and_starts_no_thread(tmp_path: Path) -> None:
+    """Tortoise would keep its lock on the connection that it failed to open, and the second call would hang.
+
+    aiosqlite would leave a thread behind, which answers to a loop that may be closed by then.
+    """
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def starting(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
 
     async def test() -> None:
         context = TortoiseContext()
@@ -103,14 +113,14 @@ def test_a_file_that_cannot_be_opened_is_unavailable_every_time(tmp_path: Path) 
                 db_url=f"sqlite://{tmp_path}/missing/durable.sqlite3", modules={"models": ["tortoise_notes"]}
             )
         store = TortoiseStateStore(context=context)
-        before = threading.active_count()
         async with asyncio.timeout(20):
-            for _ in range(2):
-                with pytest.raises(StoreUnavailable):
-                    await store.create_run(a_run())
-                with pytest.raises(StoreUnavailable):
-                    await store.transaction(lambda tx: tx.save_checkpoint(a_checkpoint()))
-            await eventually(lambda: threading.active_count() <= before)
+            with patch.object(threading.Thread, "start", starting):
+                for _ in range(2):
+                    with pytest.raises(StoreUnavailable):
+                        await store.create_run(a_run())
+                    with pytest.raises(StoreUnavailable):
+                        await store.transaction(lambda tx: tx.save_checkpoint(a_checkpoint()))
+            assert started == []
             (tmp_path / "missing").mkdir()
             await store.ensure_schema()
             assert await store.create_run(a_run())
