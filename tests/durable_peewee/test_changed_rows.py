@@ -70,6 +70,24 @@ def test_what_does_not_match_is_a_failure(mysql_store: PeeweeStateStore) -> None
     assert (run.status, run.priority, run.locked_by, run.locked_until_ms) == ("running", 7, "o-1", NOW_MS)
 
 
+def test_what_matches_only_at_the_second_look_is_written_then(cell_on: CellOn) -> None:
+    cell = cell_on("mariadb")
+    store = cell.store()
+    created(store, a_run("r", status="running", locked_by="o-2", locked_until_ms=NOW_MS, priority=1))
+    give_back = cell.in_thread(lambda other: run_blocking(other.update_run("r", RunPatch(locked_by="o-1"))))
+    given: list[bool] = []
+
+    def meanwhile(event: Any) -> None:
+        if event.sql.startswith("UPDATE") and not given:
+            given.append(together(1, lambda _: give_back())[0])
+
+    store.session.raw.query_hooks.append(meanwhile)
+    assert run_blocking(store.update_run("r", RunPatch(priority=7), expect=_HELD)) is True
+    run = run_blocking(store.get_run("r"))
+    assert run is not None
+    assert (given, run.locked_by, run.priority) == ([True], "o-1", 7)
+
+
 _LATE: dict[str, Callable[[PeeweeStateStore, StoreTransaction], Awaitable[Any]]] = {
     "checkpoint": lambda _, tx: tx.save_checkpoint(a_checkpoint("r", 1), owner="o-1"),
     "change": lambda store, _: store.update_run("r", RunPatch(priority=7), expect=_HELD),

@@ -19,6 +19,7 @@ from durable_core.errors import (
     InvalidValue,
     NotJsonSerializable,
     SchemaMissing,
+    StoreError,
 )
 from durable_core.queries import RunQuery
 from durable_core.records import RunPatch
@@ -164,3 +165,21 @@ def test_a_file_gets_a_busy_timeout_unless_the_host_says_otherwise(tmp_path: Pat
     assert timeout(timeout=0) == 5_000
     assert timeout(timeout=0, pragmas={"busy_timeout": 7}) == 7
     assert timeout(timeout=0, sqlite_pragmas=False) == 0
+
+
+def test_a_run_whose_attributes_are_refused_is_not_there_at_all(cell: Cell) -> None:
+    store = cell.store()
+    key = store.session.dialect.quoted("key")
+    store.session.raw.execute_sql(f"INSERT INTO durable_run_attributes (run_id, {key}) VALUES ('r', 'n')")
+
+    with pytest.raises(StoreError):
+        run_blocking(store.create_run(a_run("r", search_attributes={"n": 1})))
+    assert run_blocking(store.get_run("r")) is None
+
+    run_blocking(store.create_run(a_run("s", priority=1)))
+    store.session.raw.execute_sql("DROP TABLE durable_run_attributes")
+    with pytest.raises(SchemaMissing):
+        run_blocking(store.update_run("s", RunPatch(priority=2, search_attributes={"n": 1})))
+    run = run_blocking(store.get_run("s"))
+    assert run is not None
+    assert run.priority == 1

@@ -9,7 +9,7 @@ import pytest
 
 from durable_core.drive import run_blocking
 from durable_core.errors import LeaseLost, SignalTokenInUse
-from durable_core.records import Guard, RunPatch, SignalWaiter, StepCheckpoint
+from durable_core.records import BufferedSignal, Guard, RunPatch, SignalWaiter, StepCheckpoint
 from durable_core.store import StoreTransaction
 from durable_peewee import PeeweeStateStore
 from peewee_cells import NOW, NOW_MS, Cell, CellOn, a_run, created, eventually, together
@@ -156,6 +156,18 @@ def test_a_consumer_whose_run_is_just_being_taken_over_takes_nothing(cell: Cell)
     assert run_blocking(cell.store().list_checkpoints("r")) == []
     assert run_blocking(cell.store().list_signal_waiters("")) == []
     assert _buffered(cell.store(), "t") == ["hello"]
+
+
+@pytest.mark.parametrize("backend", ["postgres", "mariadb"])
+def test_what_somebody_is_taking_is_passed_over(cell_on: CellOn, backend: str) -> None:
+    cell = cell_on(backend)
+    for payload in ("first", "second"):
+        run_blocking(cell.store().buffer_signal("t", payload))
+    host = cell.database()
+    take = cell.in_thread(lambda store: run_blocking(store.take_buffered_signal("t")))
+    with ThreadPoolExecutor(1) as threads, host.atomic():
+        assert run_blocking(cell.store(host).take_buffered_signal("t")) == BufferedSignal(payload="first")
+        assert threads.submit(take).result(20) == BufferedSignal(payload="second")
 
 
 @pytest.mark.parametrize("backend", ["postgres", "mariadb"])
