@@ -12,10 +12,10 @@ from tortoise.context import TortoiseContext
 from database_probe import Probe
 from database_servers import BackendAddress
 from durable_tortoise import TortoiseStateStore
-from tortoise_databases import open_tortoise
+from tortoise_databases import BACKEND_OF, open_tortoise
 from tortoise_notes import Note
 
-__all__ = ["Cell", "CellOn", "eventually"]
+__all__ = ["SERVED", "Cell", "CellOn", "eventually"]
 
 _NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text VARCHAR(50) NOT NULL UNIQUE)"
 
@@ -77,6 +77,10 @@ class Cell:
         """The ids of the durable runs, seen from outside."""
         return [str(run_id) for (run_id,) in self.sql.execute("SELECT id FROM durable_workflow_runs ORDER BY id")]
 
+    def statuses(self) -> set[str]:
+        """Those that the durable runs are in, seen from outside."""
+        return {str(status) for (status,) in self.sql.execute("SELECT DISTINCT status FROM durable_workflow_runs")}
+
     async def note(self, number: int, text: str | None = None) -> None:
         """Write a row of the application, as it would."""
         await Note(id=number, text=text or f"note {number}").save()
@@ -96,6 +100,9 @@ class Cell:
     def close(self) -> None:
         self.sql.close()
 
+
+#: The drivers of Tortoise whose database is a server.
+SERVED = tuple(driver for driver, backend in BACKEND_OF.items() if backend != "sqlite")
 
 CellOn = Callable[[str], Cell]
 

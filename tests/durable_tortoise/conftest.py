@@ -6,7 +6,7 @@ import pytest
 
 from backends import FreshDatabase
 from durable_conformance.plugin import leave_out
-from tortoise_cells import Cell, CellOn
+from tortoise_cells import SERVED, Cell, CellOn
 from tortoise_databases import BACKEND_OF, DRIVERS, why_no_driver
 
 
@@ -30,4 +30,10 @@ def cell_on(request: pytest.FixtureRequest, fresh_database: FreshDatabase) -> It
 @pytest.fixture(params=DRIVERS)
 def cell(request: pytest.FixtureRequest, cell_on: CellOn) -> Cell:
     """A cell on each driver in turn."""
+    return cell_on(request.param)
+
+
+@pytest.fixture(params=SERVED)
+def served(request: pytest.FixtureRequest, cell_on: CellOn) -> Cell:
+    """A cell on each driver of a server in turn."""
     return cell_on(request.param)

@@ -17,10 +17,8 @@ from durable_core.records import RunPatch
 from durable_core.store import StoreTransaction
 from durable_sql.session import DuplicateKey, Statement
 from durable_tortoise import TortoiseStateStore
-from tortoise_cells import Cell, CellOn, eventually
-from tortoise_databases import BACKEND_OF
+from tortoise_cells import Cell, eventually
 
-SERVED = tuple(driver for driver, backend in BACKEND_OF.items() if backend != "sqlite")
 REFUSED: dict[str, type[StoreError]] = {
     "INSERT INTO notes (id, text) VALUES (1, 'same key')": DuplicateKey,
     "INSERT INTO notes (id, text) VALUES (2, 'note 1')": DuplicateKey,
@@ -29,12 +27,6 @@ REFUSED: dict[str, type[StoreError]] = {
     "INSERT INTO notes (id) VALUES (3)": StoreError,
     "SELEKT 1": StoreError,
 }
-
-
-@pytest.fixture(params=SERVED)
-def served(request: pytest.FixtureRequest, cell_on: CellOn) -> Cell:
-    """A cell on each driver of a server in turn."""
-    return cell_on(request.param)
 
 
 def test_a_refused_statement_is_told_alike_by_every_driver(cell: Cell) -> None:

@@ -12,16 +12,7 @@ from durable_conformance.samples import a_checkpoint, a_run
 from durable_core.errors import StoreUnavailable
 from durable_core.store import StoreTransaction
 from durable_tortoise import TortoiseStateStore
-from tortoise_cells import Cell, CellOn
-from tortoise_databases import BACKEND_OF
-
-SERVED = tuple(driver for driver, backend in BACKEND_OF.items() if backend != "sqlite")
-
-
-@pytest.fixture(params=SERVED)
-def served(request: pytest.FixtureRequest, cell_on: CellOn) -> Cell:
-    """A cell on each driver of a server in turn."""
-    return cell_on(request.param)
+from tortoise_cells import Cell
 
 
 def _impatient(served: Cell) -> dict[str, int]:
