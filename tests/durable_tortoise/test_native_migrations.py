@@ -95,7 +95,7 @@ def test_migrate_and_again_after_an_upgrade_of_durable_and_back(
             "postgres3",
             marks=pytest.mark.xfail(
                 raises=AssertionError,
-                reason="over psycopg Tortoise's tool cannot note what it has applied, whoever's migration that is",
+                reason="over psycopg Tortoise's tool cannot note what it has applied, whosever migration that is",
             ),
         ),
     ],
