@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from durable_core import Durable, InMemoryStateStore, RunCancelled, RunNotFound, WorkflowContext
+from durable_core import Durable, InMemoryStateStore, RunCancelled, RunNotFound, StoreUnavailable, WorkflowContext
 from durable_core.drive import run_blocking
 from durable_core.engine.leases import Lease
 from durable_core.engine.options import EngineOptions
@@ -216,6 +216,36 @@ def test_a_step_longer_than_its_lease_keeps_it_by_renewals() -> None:
         release.set()
         assert handle.result("10 s") == ran[0]
     assert len(ran) == 1
+    assert handle.get().recovery_attempts is None
+
+
+def test_a_renewal_that_fails_is_told_and_the_next_round_tries_again(caplog: pytest.LogCaptureFixture) -> None:
+    store = InMemoryStateStore()
+    works, asked = store.renew_run_locks, threading.Semaphore(0)
+
+    async def fail_first(locks: Collection[tuple[str, str]], lease_until_ms: int) -> set[tuple[str, str]]:
+        asked.release()
+        store.renew_run_locks = works  # type: ignore[method-assign] # the database is back
+        raise StoreUnavailable("the server restarts")
+
+    store.renew_run_locks = fail_first  # type: ignore[method-assign] # a database that is away for one round
+    durable = Durable(store, lease="300 ms", poll="10 ms")
+    release = threading.Event()
+
+    @durable.workflow()
+    def flow(ctx: WorkflowContext) -> None:
+        assert release.wait(30)
+
+    handle = durable.start(flow, id="r")
+    with durable.worker(concurrency=1):
+        try:
+            assert asked.acquire(timeout=30)
+            failed_ms = handle.get().locked_until_ms or 0
+            eventually(lambda: (handle.get().locked_until_ms or 0) > failed_ms, "it was renewed after all")
+        finally:
+            release.set()
+        handle.result("10 s")
+    assert "could not renew the leases on 1 runs; the next round tries again: the server restarts" in caplog.text
     assert handle.get().recovery_attempts is None
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from durable_core import Durable, InMemoryStateStore, RunDead, WorkflowContext
+from durable_core import Durable, InMemoryStateStore, RunDead, StoreContention, WorkflowContext
 from durable_core.drive import run_blocking
 from durable_core.engine.options import EngineOptions
 from durable_core.engine.recovery import recover_expired
-from durable_core.records import RunPatch, WorkflowRun
+from durable_core.records import Guard, RunPatch, WorkflowRun
 from durable_world import World
 
 
@@ -206,6 +206,26 @@ def test_runs_that_are_being_cancelled_elsewhere_do_not_hide_the_crashed_ones() 
     assert run_blocking(recover_expired(world.store, world.runtime, EngineOptions())) == 1
     assert (world.run("r").status, world.run("c0").status) == ("pending", "cancelling")
     assert world.run("c0").recovery_attempts is None
+
+
+def test_a_run_that_cannot_be_changed_does_not_keep_the_others_from_coming_back(caplog: Any) -> None:
+    world = World()
+    crashing(world, [])
+    for run_id in ("a", "b", "c"):
+        world.durable.start("flow", id=run_id)
+        world.steal(run_id, owner="py:died")
+    world.runtime.advance("1 min")
+    works = world.store.update_run
+
+    async def stuck(run_id: str, patch: RunPatch, *, expect: Guard | None = None) -> bool:
+        if run_id == "a":
+            raise StoreContention("the host holds this row")
+        return bool(await works(run_id, patch, expect=expect))
+
+    world.store.update_run = stuck  # a database that refuses one row
+    assert run_blocking(recover_expired(world.store, world.runtime, EngineOptions())) == 2
+    assert [world.run(run_id).status for run_id in ("a", "b", "c")] == ["running", "pending", "pending"]
+    assert "run 'a': its process died, but it cannot be taken up again: the host holds this row" in caplog.text
 
 
 def test_another_namespaces_runs_are_not_recovered() -> None:
