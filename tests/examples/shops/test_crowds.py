@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from examples.shops.cells import FASTAPI_ONCE
 from examples.shops.running_shop import SHIPPED, RunningShop, until
 
 pytestmark = pytest.mark.slow
@@ -29,6 +30,7 @@ def test_of_twenty_orders_for_ten_teapots_ten_are_shipped(shop: RunningShop) -> 
     assert Counter(map(str, charges)) == {"[('charged', 1)]": 10, "[('refunded', 1)]": 10}
 
 
+@FASTAPI_ONCE
 def test_two_workers_share_the_orders_and_take_none_twice(shop: RunningShop) -> None:
     shop.start_web()
     workers = [shop.start_worker(concurrency=1), shop.start_worker(concurrency=1)]
@@ -46,6 +48,7 @@ def test_two_workers_share_the_orders_and_take_none_twice(shop: RunningShop) -> 
     assert shop.stock() == 4
 
 
+@FASTAPI_ONCE
 def test_a_worker_that_is_asked_to_end_finishes_its_step_and_hands_the_order_over(shop: RunningShop) -> None:
     shop.settings["SHOP_LEASE"] = "1 h"  # so that only a run that was handed over can go on elsewhere
     shop.start_web()

@@ -12,6 +12,7 @@ from urllib.error import URLError
 
 import pytest
 
+from examples.shops.cells import ROW_LOCKS
 from examples.shops.running_shop import SHIPPED, WAITING, RunningShop, until
 from peewee_databases import open_peewee
 
@@ -53,12 +54,8 @@ def test_killed_between_the_charge_and_its_checkpoint_the_order_is_charged_once(
     assert shop.stock() == 8
 
 
-# SQLite has no row to lock: there the kills at random moments meet this transaction.
-@pytest.mark.parametrize(
-    "shop",
-    ["flask-postgres", "flask-postgres3", "flask-mariadb", "fastapi-postgres", "fastapi-postgres3", "fastapi-mariadb"],
-    indirect=True,
-)
+# On SQLite the kills at random moments meet this transaction.
+@ROW_LOCKS
 def test_killed_inside_the_transaction_that_reserves_the_stock_is_reserved_once(shop: RunningShop) -> None:
     shop.start_web()
     worker = shop.start_worker()

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from backends import BACKENDS
+from examples.shops.cells import EACH_DRIVER, FASTAPI_ONCE
 from examples.shops.running_shop import SHIPPED, WAITING, RunningShop, until
 
 
-@pytest.mark.parametrize("shop", [f"{shop}-{one}" for shop in ("flask", "fastapi") for one in BACKENDS], indirect=True)
+@EACH_DRIVER
 def test_an_order_waits_for_its_approval_and_is_shipped(shop: RunningShop) -> None:
     shop.start_web()
     shop.start_worker()
@@ -25,6 +25,7 @@ def test_an_order_waits_for_its_approval_and_is_shipped(shop: RunningShop) -> No
     assert shop.stock() == 8
 
 
+@FASTAPI_ONCE
 def test_an_order_is_there_and_its_checkout_pending_while_no_worker_runs(shop: RunningShop) -> None:
     shop.start_web()
 
@@ -34,6 +35,7 @@ def test_an_order_is_there_and_its_checkout_pending_while_no_worker_runs(shop: R
     assert shop.rows("SELECT id, status FROM durable_workflow_runs") == [(f"order:{order}", "pending")]
 
 
+@FASTAPI_ONCE
 def test_an_approval_that_comes_before_the_wait_is_kept(shop: RunningShop) -> None:
     shop.start_web()
     shop.start_worker()
@@ -45,6 +47,7 @@ def test_an_approval_that_comes_before_the_wait_is_kept(shop: RunningShop) -> No
     until(lambda: shop.status(order), SHIPPED)
 
 
+@FASTAPI_ONCE
 def test_an_order_that_nobody_approves_expires_and_gives_back_what_it_took(shop: RunningShop) -> None:
     shop.settings["SHOP_APPROVAL_TIMEOUT"] = "1 s"
     shop.start_web()
@@ -75,6 +78,7 @@ def test_a_cancelled_order_gives_back_what_it_took(shop: RunningShop) -> None:
     assert shop.post(f"/orders/{order}/approve").status == 409
 
 
+@FASTAPI_ONCE
 def test_an_order_cancelled_in_the_middle_of_its_charge_takes_nothing(shop: RunningShop) -> None:
     shop.start_web()
     shop.start_worker()
@@ -90,6 +94,7 @@ def test_an_order_cancelled_in_the_middle_of_its_charge_takes_nothing(shop: Runn
     assert shop.rows("SELECT name FROM durable_step_checkpoints WHERE run_id = 'order:1'") == []
 
 
+@FASTAPI_ONCE
 @pytest.mark.parametrize(("quantity", "outcome"), [(11, "sold_out"), (999, "declined")])
 def test_an_order_that_cannot_be_met_says_why(shop: RunningShop, quantity: int, outcome: str) -> None:
     shop.start_web()
@@ -102,6 +107,7 @@ def test_an_order_that_cannot_be_met_says_why(shop: RunningShop, quantity: int, 
     assert shop.stock() == 10
 
 
+@FASTAPI_ONCE
 def test_a_wrong_order_is_refused_and_writes_nothing(shop: RunningShop) -> None:
     shop.start_web()
     wrong: list[Any] = [
@@ -128,6 +134,7 @@ def test_a_wrong_order_is_refused_and_writes_nothing(shop: RunningShop) -> None:
     assert shop.rows("SELECT * FROM durable_workflow_runs") == []
 
 
+@FASTAPI_ONCE
 def test_what_is_not_there_is_not_found(shop: RunningShop) -> None:
     shop.start_web()
 
