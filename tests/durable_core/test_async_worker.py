@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from async_world import AsyncWorld, on_a_loop
 from durable_core import AsyncDurable, AsyncWorkflowContext, StoreUnavailable
+from durable_core.asyncio_runtime import AsyncioRuntime
 
 
 @on_a_loop
@@ -149,3 +151,18 @@ async def test_a_cancelled_worker_leaves_no_task_and_no_half_run(world: AsyncWor
         await working
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert ((await world.run()).status, await world.names()) == ("running", [])
+
+
+@on_a_loop
+async def test_a_helper_ends_even_if_its_action_loses_the_cancellation(world: AsyncWorld) -> None:
+    begun = asyncio.Event()
+
+    async def action() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    async with asyncio.timeout(10), AsyncioRuntime().every(0, action, nullcontext):
+        await begun.wait()

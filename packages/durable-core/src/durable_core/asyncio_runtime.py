@@ -82,10 +82,12 @@ class AsyncioRuntime:
         around: Callable[[], AbstractAsyncContextManager[None]],
     ) -> AsyncIterator[None]:
         """Run *action* in a task until the block ends; an error is logged and the next round still comes."""
+        ended = asyncio.Event()
 
         async def rounds() -> None:
             async with kept(around):
-                while True:
+                # Also asked for: a driver may lose our cancellation (before Python 3.12 asyncio.wait_for() does).
+                while not ended.is_set():
                     await asyncio.sleep(interval_ms / 1000)
                     await _finish(action)
 
@@ -93,6 +95,7 @@ class AsyncioRuntime:
         try:
             yield
         finally:
+            ended.set()
             task.cancel()
             # Not `await task` with its cancellation suppressed: that would swallow one of the block's own as well.
             await asyncio.wait([task])
