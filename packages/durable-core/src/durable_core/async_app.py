@@ -41,6 +41,11 @@ class AsyncDurable:
     *store* is an async store, or ``offload(blocking_store)``. *lifespan* makes what the application opens when it
     starts and closes when it ends, above all its ORM: ``durable worker`` is inside it while it serves. A program that
     calls us itself has opened that already.
+
+    A `def` step runs on a thread of its own, with a copy of the context, in no transaction of the loop's. Cancelling
+    the task of a worker, or ending its loop, rolls back what is under way and records nothing more of it, even if user
+    code swallows the cancellation: the run comes back when its lease ends. Only a thread cannot be stopped: there a
+    `def` step goes on to its end, unrecorded. A `CancelledError` of user code's own is an error (`StrayCancellation`).
     """
 
     def __init__(

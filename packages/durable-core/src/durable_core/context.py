@@ -79,7 +79,7 @@ class WorkflowContext(_Operations):
     """What a `def` workflow is given under `Durable`.
 
     The body may only depend on its input and on what these methods return: it is executed again from the top after
-    every wait and every crash.
+    every wait and every crash. They are for the body alone: `ContextMisused` in steps, on other threads and later.
     """
 
     def step(self, step: Step[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -131,7 +131,17 @@ class WorkflowContext(_Operations):
 
 
 class AsyncWorkflowContext(_Operations):
-    """What an `async def` workflow is given under `AsyncDurable`: the same promises, awaited."""
+    """What an `async def` workflow is given under `AsyncDurable`: the same promises, awaited.
+
+    Calls may run side by side, by ``asyncio.gather``, task groups, tasks, ``asyncio.as_completed``. A call takes its
+    position when it is made, and a replay gives the results back in the order of the first time. Whatever ends the
+    turn waits for the calls beside it, and tasks that the body has left behind are cancelled then. A call that the
+    body cancels is finished and saved before its `CancelledError` is raised.
+
+    Time in a body is `sleep` and the timeout of `wait_for_signal`. ``asyncio.timeout`` and ``asyncio.wait_for`` around
+    calls block the run with `UnreplayableTimeout`; inside a step they are right. Anything else that awaits the outside
+    world (``asyncio.sleep``, executors, HTTP) belongs into a step: the body may not depend on it.
+    """
 
     @overload
     def step(self, step: Step[P, Operation[R]], *args: P.args, **kwargs: P.kwargs) -> Operation[R]: ...
@@ -148,7 +158,8 @@ class AsyncWorkflowContext(_Operations):
     def transaction(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Operation[Any]:
         """See `WorkflowContext.transaction`.
 
-        Over an offloaded store *function* is a plain `def` and runs on the thread that holds the transaction.
+        *function* is an `async def`; over an offloaded store it is a plain `def`, on the thread that holds the
+        transaction. Elsewhere a plain `def` could not take part in it, and is refused with `InvalidDefinition`.
         """
         return self._perform(steps.run_transaction, function, args, kwargs)
 
