@@ -14,7 +14,7 @@ from tortoise.fields import (
 )
 from tortoise.models import Model
 
-from durable_tortoise.fields import KeyField
+from durable_tortoise import KeyField
 
 __all__ = ["AuditFinding", "AuditReport"]
 
