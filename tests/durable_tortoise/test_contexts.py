@@ -31,6 +31,7 @@ def _settings(cell: Cell) -> dict[str, Any]:
 def test_a_store_made_before_tortoise_is_initialised_finds_it_later(cell: Cell) -> None:
     """As at the top of a module, long before the lifespan."""
     store = TortoiseStateStore(cell.driver)
+    outside = contextvars.copy_context()
 
     async def test() -> None:
         with pytest.raises(ConfigurationError, match=r"await Tortoise\.init"):
@@ -46,6 +47,8 @@ def test_a_store_made_before_tortoise_is_initialised_finds_it_later(cell: Cell) 
         await Tortoise.init(_settings(cell))
         try:
             assert await store.get_run("r1") is not None
+            beside = asyncio.get_running_loop().create_task(store.get_run("r1"), context=outside.copy())
+            assert await beside is not None, "the context of before is closed"
         finally:
             await Tortoise.close_connections()
 
