@@ -31,7 +31,6 @@ def _settings(cell: Cell) -> dict[str, Any]:
 def test_a_store_made_before_tortoise_is_initialised_finds_it_later(cell: Cell) -> None:
     """As at the top of a module, long before the lifespan."""
     store = TortoiseStateStore(cell.driver)
-    outside = contextvars.copy_context()
 
     async def test() -> None:
         with pytest.raises(ConfigurationError, match=r"await Tortoise\.init"):
@@ -47,8 +46,6 @@ def test_a_store_made_before_tortoise_is_initialised_finds_it_later(cell: Cell) 
         await Tortoise.init(_settings(cell))
         try:
             assert await store.get_run("r1") is not None
-            beside = asyncio.get_running_loop().create_task(store.get_run("r1"), context=outside.copy())
-            assert await beside is not None, "the context of before is closed"
         finally:
             await Tortoise.close_connections()
 
@@ -127,6 +124,22 @@ def test_a_bare_thread_finds_the_connection_through_the_loop(cell: Cell) -> None
             other.start()
             await asyncio.to_thread(other.join)
             assert made == [True]
+
+    cell.run(test)
+
+
+def test_a_context_that_was_closed_gives_way_to_the_next_one(cell: Cell) -> None:
+    store = TortoiseStateStore(cell.driver)
+    outside = contextvars.copy_context()
+
+    async def test() -> None:
+        async with cell.application():
+            await store.ensure_schema()
+            await store.create_run(a_run())
+        async with cell.application():
+            assert await store.get_run("r1") is not None
+            beside = asyncio.get_running_loop().create_task(store.get_run("r1"), context=outside.copy())
+            assert await beside is not None
 
     cell.run(test)
 
