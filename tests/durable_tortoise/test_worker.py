@@ -149,3 +149,21 @@ def test_a_worker_survives_a_restart_of_the_database(served: Cell) -> None:
         assert served.notes() == ["note 1", "note 2", "note 3"]
 
     served.run(test)
+
+
+def test_a_worker_boots_outside_of_the_transaction_that_its_task_was_born_in(served: Cell) -> None:
+    async def test() -> None:
+        async with served.application():
+
+            async def serve() -> None:
+                async with _durable(served).worker():
+                    pass
+
+            # Inside the transaction it would refuse to create the tables, and its queries would mix with the host's.
+            with pytest.raises(_Undone):
+                async with in_transaction(served.driver):
+                    await asyncio.create_task(serve())
+                    raise _Undone
+        assert served.runs() == []
+
+    served.run(test)

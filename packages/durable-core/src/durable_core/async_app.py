@@ -143,7 +143,8 @@ class AsyncDurable:
     @asynccontextmanager
     async def worker(self, *, concurrency: int = 4) -> AsyncIterator[WorkerLoop]:
         """Serve runs in tasks of this loop while the block lasts; then drain, as `Durable.worker` does."""
-        await self.boot()
+        async with self._machinery.store.connected():  # not in a transaction that the caller's task was born into
+            await self.boot()
         loop = self._machinery.worker_loop(concurrency)
         async with self._machinery.runtime.beside(loop.run):
             try:
