@@ -118,7 +118,7 @@ class SharedRecords(InMemoryStateStore):
         super().__init__()
         self._read: dict[str, WorkflowRun | None] = {}
 
-    async def get_run(self, run_id: str) -> WorkflowRun | None:
+    async def get_run(self, run_id: str, *, latest: bool = False) -> WorkflowRun | None:
         if self._read.get(run_id) is None:
             self._read[run_id] = await super().get_run(run_id)
         return self._read[run_id]

@@ -266,7 +266,7 @@ class SpacesAreStripped(InMemoryStateStore):
     async def buffer_signal(self, token: str, payload: Any) -> None:
         await super().buffer_signal(str(token).rstrip(" "), payload)
 
-    async def get_run(self, run_id: str) -> WorkflowRun | None:
+    async def get_run(self, run_id: str, *, latest: bool = False) -> WorkflowRun | None:
         return await super().get_run(run_id.rstrip(" "))
 
 

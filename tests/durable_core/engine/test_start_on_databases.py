@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -53,6 +54,30 @@ def test_an_inner_savepoint_that_is_rolled_back_takes_its_run_along(shop: Shop) 
     durable.run_until_idle()
     assert durable.handle("outer").result("10 s") == 7
     assert [run.id for run in durable.list_runs()] == ["outer"]
+
+
+# On SQLite who has read may not write once another has written, and is told so.
+@pytest.mark.parametrize("backend", ["postgres", "postgres3", "mariadb"])
+def test_a_run_that_another_started_since_this_transaction_first_looked_is_found(shop: Shop) -> None:
+    durable = serving(shop, "60 s")
+    shop.open_account("alice", 7)
+
+    def another_request() -> None:
+        with shop.database:
+            durable.start("flow", "alice", id="order:1")
+            durable.start("flow", "alice", id="ended")
+            assert durable.cancel("ended") is True
+
+    with shop.database, shop.database.atomic():
+        assert shop.Account.get_by_id("alice").balance == 7  # on MariaDB all later reads are of this instant
+        thread = threading.Thread(target=another_request)
+        thread.start()
+        thread.join()
+        assert durable.start("flow", "alice", id="order:1").id == "order:1"
+        assert durable.cancel("ended") is False
+        with pytest.raises(RunAlreadyExists):
+            _other(durable).start("other", id="order:1")
+    assert len(durable.list_runs()) == 2
 
 
 def _other(durable: Durable) -> Durable:

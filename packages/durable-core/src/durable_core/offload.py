@@ -100,8 +100,8 @@ class OffloadedStore:
     async def end_run(self, run_id: str, patch: RunPatch, *, expect: Guard) -> bool:
         return await self._hop(self._store.end_run, run_id, patch, expect=expect)
 
-    async def get_run(self, run_id: str) -> WorkflowRun | None:
-        return await self._hop(self._store.get_run, run_id)
+    async def get_run(self, run_id: str, *, latest: bool = False) -> WorkflowRun | None:
+        return await self._hop(self._store.get_run, run_id, latest=latest)
 
     async def delete_run(self, run_id: str) -> None:
         await self._hop(self._store.delete_run, run_id)

@@ -93,8 +93,12 @@ class StateStore(Protocol):
     async def end_run(self, run_id: str, patch: RunPatch, *, expect: Guard) -> bool:
         """Write a terminal status if *expect* holds and remove the run's signal waiters, in one transaction."""
 
-    async def get_run(self, run_id: str) -> WorkflowRun | None:
-        """The run, in whatever namespace, or None."""
+    async def get_run(self, run_id: str, *, latest: bool = False) -> WorkflowRun | None:
+        """The run, in whatever namespace, or None.
+
+        Inside a transaction of the caller it may be as that transaction sees it. With *latest* a run is also found
+        that was committed since, and so stood in the way of `create_run`; it is kept from changing until the end.
+        """
 
     async def delete_run(self, run_id: str) -> None:
         """Remove the run, its checkpoints, attributes, waiters and ``child:<id>`` buffered signals, in one transaction.

@@ -102,8 +102,8 @@ class SqlStateStore:
         return await self._runs.end(run_id, patch, expect)
 
     @retried
-    async def get_run(self, run_id: str) -> WorkflowRun | None:
-        return await self._runs.get(run_id)
+    async def get_run(self, run_id: str, *, latest: bool = False) -> WorkflowRun | None:
+        return await self._runs.get(run_id, latest=latest)
 
     @retried
     async def delete_run(self, run_id: str) -> None:

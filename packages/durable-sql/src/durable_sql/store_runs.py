@@ -71,10 +71,14 @@ class Runs:
             await self._session.execute(signals.delete_waiters_of_run(self._session.dialect, run_id))
             return True
 
-    async def get(self, run_id: str) -> WorkflowRun | None:
+    async def get(self, run_id: str, *, latest: bool) -> WorkflowRun | None:
         """`StateStore.get_run`."""
         check_identifier(run_id, "run id")
-        found = await self._session.fetch(runs.get_run(self._session.dialect, run_id))
+        dialect = self._session.dialect
+        found = await self._session.fetch(runs.get_run(dialect, run_id))
+        if not found and latest and self._session.in_transaction():
+            # Only a locking read looks beyond MySQL's snapshot. Not at once: on what is missing it would lock the gap.
+            found = await self._session.fetch(runs.get_run(dialect, run_id, locking=dialect.for_share))
         return self._rows.run(found[0]) if found else None
 
     async def delete(self, run_id: str) -> None:

@@ -104,7 +104,7 @@ class Runs:
         return await self._existing(run), run.id
 
     async def _existing(self, wanted: WorkflowRun) -> Workflow[Any, Any]:
-        there = await self.get(wanted.id)
+        there = await self.get(wanted.id, latest=True)
         for what, taken, ours in (
             ("workflow", there.workflow, wanted.workflow),
             ("namespace", there.namespace, wanted.namespace),
@@ -119,10 +119,10 @@ class Runs:
         except WorkflowNotRegistered:
             return self._registry.workflow(wanted.workflow, wanted.workflow_version)
 
-    async def get(self, run_id: str) -> WorkflowRun:
-        """The run. Raises `RunNotFound`."""
+    async def get(self, run_id: str, *, latest: bool = False) -> WorkflowRun:
+        """The run; for *latest* see `StateStore.get_run`. Raises `RunNotFound`."""
         await self.boot()
-        run = await self._store.get_run(run_id)
+        run = await self._store.get_run(run_id, latest=latest)
         if run is None:
             raise RunNotFound(run_id)
         return run
@@ -155,7 +155,7 @@ class Runs:
         )
         if await self._store.end_run(run_id, patch, expect=Guard(statuses=LIVE_STATUSES)):
             return True
-        await self.get(run_id)
+        await self.get(run_id, latest=True)
         return False
 
     async def result(self, run_id: str, timeout_ms: int | None) -> Any:

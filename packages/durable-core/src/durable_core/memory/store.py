@@ -94,7 +94,7 @@ class InMemoryStateStore:
         with self.atomic():
             return self._runs.end(run_id, patch, expect)
 
-    async def get_run(self, run_id: str) -> WorkflowRun | None:
+    async def get_run(self, run_id: str, *, latest: bool = False) -> WorkflowRun | None:
         with self.atomic():
             return self._runs.get(run_id)
 

@@ -71,9 +71,9 @@ def suspend_run(dialect: Dialect, run_id: str, owner: str, wake_at_ms: int, now:
     return statement(dialect, sql, params)
 
 
-def get_run(dialect: Dialect, run_id: str) -> Statement:
+def get_run(dialect: Dialect, run_id: str, *, locking: str = "") -> Statement:
     """The whole row."""
-    sql = f"SELECT {columns_of(dialect, RUNS.column_names)} FROM {_RUNS} WHERE id = :id"
+    sql = f"SELECT {columns_of(dialect, RUNS.column_names)} FROM {_RUNS} WHERE id = :id{locking}"
     return statement(dialect, sql, {"id": run_id})
 
 
