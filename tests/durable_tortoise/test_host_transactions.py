@@ -177,6 +177,26 @@ def test_a_callback_that_fails_is_no_failed_commit(cell: Cell, caplog: pytest.Lo
     assert "a callback after a commit failed" in caplog.text
 
 
+def test_calls_side_by_side_in_one_transaction_take_turns_where_they_need_a_savepoint(cell: Cell) -> None:
+    tokens = [f"t{number}" for number in range(4)]
+
+    async def test() -> None:
+        async with cell.store() as store:
+
+            async def several(_tx: StoreTransaction | None = None) -> None:
+                await asyncio.gather(*(store.deliver_signal(token, token, NOW) for token in tokens))
+
+            async with in_transaction(cell.driver):
+                await several()
+                await asyncio.gather(store.transaction(several), store.deliver_signal("alone", 1, NOW))
+            got = {token: [await store.take_buffered_signal(token) for _ in range(3)] for token in tokens}
+        assert [[signal and signal.payload for signal in got[token]] for token in tokens] == [
+            [token, token, None] for token in tokens
+        ]
+
+    cell.run(test)
+
+
 def test_a_task_that_outlives_the_transaction_it_was_born_in_does_not_use_it(cell: Cell) -> None:
     """Its connection is back in the pool, and may be in the middle of somebody else's transaction."""
 

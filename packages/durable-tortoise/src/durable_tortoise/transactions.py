@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient, TransactionContext
@@ -24,6 +26,9 @@ __all__ = ["after_commit", "one_connection", "transaction_block"]
 _log = logging.getLogger("durable")
 
 _waiting: WeakKeyDictionary[TransactionalDBClient, list[Callable[[], None]]] = WeakKeyDictionary()
+_locks: WeakKeyDictionary[TransactionalDBClient, asyncio.Lock] = WeakKeyDictionary()
+#: The transaction with the savepoint that the current task is inside of, and the turns that are taken in there.
+_inside: ContextVar[tuple[TransactionalDBClient, asyncio.Lock] | None] = ContextVar("durable_savepoint", default=None)
 
 
 @asynccontextmanager
@@ -34,11 +39,20 @@ async def transaction_block(home: Home, dialect: Dialect, *, read_committed: boo
     it is when ours meet it, so that whoever can run the block again knows to.
     A rollback that fails does not hide what led to it.
     """
+    with home.entered():
+        around = home.transaction()
+        async with _one_savepoint(around), _block(home, dialect, around, read_committed=read_committed):
+            yield
+
+
+@asynccontextmanager
+async def _block(
+    home: Home, dialect: Dialect, around: TransactionalDBClient | None, *, read_committed: bool
+) -> AsyncIterator[None]:
     # Tortoise leaves its own transaction standing where beginning or releasing one fails: `using` puts back what was.
-    with home.entered(), home.using(home.client()):
-        joins = home.transaction() is not None
+    with home.using(home.client()):
         block = in_transaction(home.connection_name)
-        if not joins:
+        if around is None:
             _begin_as_asked(_wrapper(block), dialect, read_committed=read_committed)
         with translated(dialect):
             await reached(home.client())
@@ -85,6 +99,25 @@ def after_commit(transaction: TransactionalDBClient, callback: Callable[[], None
 
         transaction.commit = committed  # type: ignore[method-assign]
     _waiting[transaction].append(callback)
+
+
+@asynccontextmanager
+async def _one_savepoint(around: TransactionalDBClient | None) -> AsyncIterator[None]:
+    """One savepoint at a time: of two that overlap the first to be released takes the other one with it.
+
+    What is inside of a savepoint, also in tasks that were started there, takes turns among itself.
+    """
+    if around is None:
+        yield
+        return
+    inside = _inside.get()
+    lock = inside[1] if inside is not None and inside[0] is around else _locks.setdefault(around, asyncio.Lock())
+    async with lock:
+        before = _inside.set((around, asyncio.Lock()))
+        try:
+            yield
+        finally:
+            _inside.reset(before)
 
 
 def _begin_as_asked(wrapper: TransactionalDBClient, dialect: Dialect, *, read_committed: bool) -> None:
