@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from durable_core.store import StateStore
 
@@ -28,6 +28,7 @@ class SqlProbe(Protocol):
         """Run *sql* as it stands, committed at once, on a connection that is not the store's; return its rows."""
 
 
+@runtime_checkable
 class Harness(Protocol):
     """One cell: a store on a database. Subclass it, so that what you leave out has its default.
 
