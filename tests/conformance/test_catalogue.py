@@ -10,8 +10,13 @@ import yaml
 
 from durable_conformance import StoreContract, registered_clauses
 from durable_conformance.catalogue import Level, catalogue, is_preview
+from workspace import ROOT
 
 _TEXT = files("durable_conformance").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+_CASES = (ROOT / "docs" / "conformance-cases.md").read_text(encoding="utf-8")
+_CASE = re.compile(
+    r"^\| (?P<number>\d+) \| (?P<says>.+) \| (?P<clauses>[^|]*) \| (?P<otherwise>[^|]*) \|$", re.MULTILINE
+)
 
 
 def test_every_entry_has_a_test_and_every_test_an_entry() -> None:
@@ -61,3 +66,15 @@ def test_every_level_has_clauses_and_every_race_belongs_to_many_workers() -> Non
 )
 def test_a_clause_is_a_preview_for_one_minor_version(since: str, installed: str, preview: bool) -> None:
     assert is_preview(since, installed) is preview
+
+
+def test_every_case_of_the_contract_is_a_clause_or_says_why_not() -> None:
+    rows = [*_CASE.finditer(_CASES)]
+    assert [int(row["number"]) for row in rows] == [*range(1, 211)]
+    for row in rows:
+        clauses, otherwise = row["clauses"].strip(), row["otherwise"].strip()
+        assert clauses or otherwise, f"case {row['number']} is nowhere, and nothing says why"
+        unknown = {one.strip() for one in clauses.split(",") if clauses} - catalogue().keys()
+        assert unknown == set(), f"case {row['number']} names what is no clause"
+        for named in re.findall(r"`(tests/[^`]+)`", otherwise):
+            assert (ROOT / named).is_file(), f"case {row['number']} names a file that is not there: {named}"

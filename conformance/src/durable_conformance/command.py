@@ -15,7 +15,7 @@ from durable_conformance.catalogue import Level
 from durable_conformance.reports import FORMATS, render
 from durable_conformance.verdicts import read_findings
 
-__all__ = ["commands", "main", "run"]
+__all__ = ["commands", "durable_conformance", "main", "run"]
 
 _PROFILES: Final = ", ".join(level.word for level in Level)
 _FORMATS: Final = ", ".join(FORMATS)
