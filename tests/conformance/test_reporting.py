@@ -85,9 +85,13 @@ def test_a_declared_gap_that_passes_warns(pytester: pytest.Pytester) -> None:
     result.stdout.re_match_lines([r"mine: .*1 declared as a gap but passed"])
 
 
-def test_a_gap_of_a_required_cell_that_is_absent_fails(pytester: pytest.Pytester) -> None:
-    _suite(pytester, gaps="{'LEASE-01': 'we thought so'}", open="raise StoreAbsent('nobody answers')")
-    assert pytester.runpytest_subprocess("-k", "LEASE-01", "--durable-require=mine").ret == 1
+def test_a_gap_does_not_hide_that_the_store_is_gone(pytester: pytest.Pytester) -> None:
+    gone = "if vars(self).setdefault('opened', []): raise StoreAbsent('gone')"
+    gaps = "{'LEASE-01': 'we thought so'}"
+    _suite(pytester, gaps=gaps, open=f"{gone}\n        self.opened.append(1); return self.store")
+    result = pytester.runpytest_subprocess("-k", "LEASE-01", "--durable-require=mine")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*the cell mine is required (--durable-require) but cannot run: gone*"])
 
 
 def test_a_preview_fails_nobody_until_the_next_minor_version(pytester: pytest.Pytester) -> None:
