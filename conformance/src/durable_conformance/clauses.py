@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ class Need(enum.Enum):
     ROW_LOCKS = "it holds a row locked, and the database locks the whole file"
     EVENT_LOOP = "it cancels a task, and the store is blocking"
     POSTGRES = "it is about PostgreSQL"
+    PROCESSES = "it starts and kills processes, and the harness does not say how they open the store `elsewhere`"
     MYSQL = "it is about MySQL and MariaDB"
 
     def is_met_by(self, harness: Harness) -> bool:
@@ -44,6 +46,7 @@ class Need(enum.Enum):
             Need.ROW_LOCKS: dialect in ("postgres", "mysql"),
             Need.EVENT_LOOP: not harness.blocking,
             Need.POSTGRES: dialect == "postgres",
+            Need.PROCESSES: hasattr(signal, "SIGSTOP") and harness.elsewhere() is not None,
             Need.MYSQL: dialect == "mysql",
         }[self]
 
