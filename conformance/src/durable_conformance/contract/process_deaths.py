@@ -24,7 +24,7 @@ _PROCESSES = (Need.PROCESSES,)
 _LATER_MS = LEASE_MS + 30_000
 _TEN_MINUTES_MS = 600_000
 _MOST_CALLS = 50
-_KILLS = 4
+_KILLS = 6
 _SIGNALS = 30
 
 
@@ -122,6 +122,12 @@ class ProcessDeathClauses(ClauseGroup):
         assert await self.store.renew_run_lock("r1", "w", LEASE_MS + 1) is False
         assert await slow.renew_run_lock("r1", "slow", LEASE_MS + 1) is False
         await fast.save_checkpoint(a_checkpoint(), owner="fast")
+        for number, clock_ms in enumerate((behind_ms, NOW_MS, ahead_ms)):
+            await self.store.create_run(a_run(f"by-{number}"))
+            ends_ms = clock_ms + 30_000
+            assert await self.store.try_lock_run(f"by-{number}", "w", ends_ms, clock_ms) is True
+            assert await slow.try_lock_run(f"by-{number}", "slow", ends_ms * 2, ends_ms - 1) is False
+            assert await slow.try_lock_run(f"by-{number}", "slow", ends_ms * 2, ends_ms) is True
 
     async def _go_on(self, run_id: str) -> None:
         """As a worker that comes after the lease of a dead one."""
