@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from durable_conformance.clauses import Clause
@@ -53,9 +53,10 @@ class ClauseGroup:
         async with racing(self._cell_harness, size) as crew:
             yield crew
 
-    @contextmanager
-    def processes(self, size: int) -> Iterator[list[OtherProcess]]:
+    @asynccontextmanager
+    async def processes(self, size: int) -> AsyncIterator[list[OtherProcess]]:
         """*size* processes with a handle each; afterwards none is left, nor a connection of theirs."""
+        await self.connect()
         before = self._cell_harness.open_connections()
         with started(self._cell_harness, size) as others:
             yield others

@@ -1,6 +1,6 @@
 """Search attributes: texts, numbers and booleans that runs are found by, each kind among its own.
 
-Not in this issue: eight processes that update one run, and index use with 100 keys.
+Not yet: eight processes that update one run, and index use with 100 keys.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checkpoints: one per run and position, replaced whole, listed in order.
 
-Not in this issue: the number of queries per list, which durable_sql counts for its own statements.
+Not yet: the number of queries per list, which durable_sql counts for its own statements.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Claims: runs taken in bulk, each by exactly one caller.
 
-Not in this issue: claims between processes, and a claimer that dies before it answers.
+Claims between processes: process_races. A claimer that dies: process_deaths.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Buffered events: kept once, listed oldest first, removed by exactly one.
 
-Not in this issue: removal in several processes, and the claim of an event together with its checkpoint.
+Not yet: removal in several processes, and the claim of an event together with its checkpoint.
 """
 
 from __future__ import annotations

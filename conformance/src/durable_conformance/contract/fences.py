@@ -1,6 +1,6 @@
 """Fences: a write under an owner happens only while that owner holds the run.
 
-Not in this issue: the holder that is stopped or killed in another process, between its check and its write.
+The holder that is stopped or killed in another process: process_deaths.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Instants: to the millisecond, in UTC, wherever the process, the session and the year may be.
 
-Not in this issue: local times that another tool wrote to MySQL, and mixed representations in one SQLite file.
+Not yet: local times that another tool wrote to MySQL, and mixed representations in one SQLite file.
 """
 
 from __future__ import annotations

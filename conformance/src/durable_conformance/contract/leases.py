@@ -1,6 +1,7 @@
 """Leases: one holder at a time, exact to the millisecond, given back only by who holds it.
 
-Not in this issue: holders killed in other processes, skewed clocks, and connections that drop in mid-statement.
+Holders that are killed, stopped or wrong about the time: process_deaths. Not yet: connections that drop in
+mid-statement.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Patches: a field left out is untouched, None clears it, and a guard is checked by the statement that writes.
 
-Not in this issue: guards under races of several processes, and a database that dies between two statements.
+Guards under races of several processes: process_races. Not yet: a database that dies between two statements.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Payloads: JSON in, the same JSON out, as the text that JavaScript would have written.
 
-Not in this issue: payloads of 20 MB against a server's packet limit, and columns of type jsonb that another tool made.
+Not yet: payloads of 20 MB against a server's packet limit, and columns of type jsonb that another tool made.
 """
 
 from __future__ import annotations

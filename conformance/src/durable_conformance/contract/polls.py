@@ -1,6 +1,6 @@
 """Polls: filtered before the limit, oldest first, ties broken by id.
 
-Not in this issue: EXPLAIN and time at 50,000 rows, which durable_sql asserts for its own statements.
+Not yet: EXPLAIN and time at 50,000 rows, which durable_sql asserts for its own statements.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class ProcessDeathClauses(ClauseGroup):
     @clause("KILL-01", needs=_PROCESSES)
     async def test_a_killed_holder_keeps_its_lease_to_the_end(self) -> None:
         await self.store.create_run(a_run())
-        with self.processes(1) as (holder,):
+        async with self.processes(1) as (holder,):
             assert holder.run(_claim) == ["r1"]
             holder.kill()
         assert await self.store.try_lock_run("r1", "w9", _LATER_MS, LEASE_MS - 1) is False
@@ -47,7 +47,7 @@ class ProcessDeathClauses(ClauseGroup):
         for fuse in range(1, _MOST_CALLS):
             await self.store.create_run(a_run(f"r{fuse}"))
             await self.store.buffer_signal(f"tok:r{fuse}", "payload")
-            with self.processes(1) as (mortal,):
+            async with self.processes(1) as (mortal,):
                 mortal.begin(_mortal_turn, f"r{fuse}", fuse)
                 survived = mortal.survives()
             await self._go_on(f"r{fuse}")
@@ -62,7 +62,7 @@ class ProcessDeathClauses(ClauseGroup):
             for number in range(0, _SIGNALS, 2):
                 await self.store.create_run(a_run(f"r{turn}-{number}", status="suspended", wake_at_ms=LEASE_MS))
                 await self.store.put_signal_waiter(a_waiter(f"tok{turn}-{number}", f"r{turn}-{number}"))
-            with self.processes(1) as (sender,):
+            async with self.processes(1) as (sender,):
                 sender.begin(_send, turn)
                 answered = {sender.result() for _ in range(random.randrange(_SIGNALS - 9))}
                 # Somewhere between two statements of the next call, each time elsewhere.
@@ -76,7 +76,7 @@ class ProcessDeathClauses(ClauseGroup):
     async def test_a_transaction_dies_with_its_process(self) -> None:
         await self.store.create_run(a_run())
         await self.store.buffer_signal("tok", "kept")
-        with self.processes(1) as (mortal,):
+        async with self.processes(1) as (mortal,):
             mortal.begin(_die_in_transaction)
             assert mortal.received() == []
         assert await self.store.list_checkpoints("r1") == []
@@ -91,7 +91,7 @@ class ProcessDeathClauses(ClauseGroup):
     async def test_a_stopped_holder_writes_nothing_after_a_takeover(self) -> None:
         await self.store.create_run(a_run())
         await self.store.buffer_signal("tok", "kept")
-        with self.processes(1) as (zombie,):
+        async with self.processes(1) as (zombie,):
             assert zombie.run(_claim) == ["r1"]
             zombie.freeze()
             zombie.begin(_late_writes)

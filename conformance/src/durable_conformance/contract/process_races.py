@@ -26,7 +26,7 @@ class ProcessRaceClauses(ClauseGroup):
 
     @clause("PROC-20", needs=_PROCESSES)
     async def test_one_process_leases_a_run(self) -> None:
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             for turn in rounds(_MOST):
                 await self.store.create_run(a_run(f"r{turn}"))
                 leased = together(others, _lease, f"r{turn}")
@@ -41,7 +41,7 @@ class ProcessRaceClauses(ClauseGroup):
         for number, run_id in enumerate(everything):
             state: dict[str, Any] = {"status": "suspended", "wake_at_ms": NOW_MS} if number % 2 else {}
             await self.store.create_run(a_run(run_id, **state))
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             claimed = together(others, _claim_all)
         assert sorted(run_id for mine in claimed for run_id in mine) == everything
         for number, mine in enumerate(claimed):
@@ -52,7 +52,7 @@ class ProcessRaceClauses(ClauseGroup):
 
     @clause("PROC-22", needs=_PROCESSES)
     async def test_one_process_creates_a_run(self) -> None:
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             for turn in rounds(_MOST):
                 made = together(others, _create, f"r{turn}")
                 assert sorted(made) == [False, False, False, True]
@@ -62,7 +62,7 @@ class ProcessRaceClauses(ClauseGroup):
 
     @clause("PROC-23", needs=_PROCESSES)
     async def test_one_process_takes_a_waiter(self) -> None:
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             for turn in rounds(_MOST):
                 await self.store.put_signal_waiter(a_waiter(f"tok{turn}"))
                 assert sorted(together(others, _take_waiter, f"tok{turn}")) == [False, False, False, True]
@@ -71,14 +71,14 @@ class ProcessRaceClauses(ClauseGroup):
     async def test_processes_share_the_payloads(self) -> None:
         for number in range(60):
             await self.store.buffer_signal("tok", number)
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             taken = together(others, _take_payloads, "tok")
         assert sorted(payload for mine in taken for payload in mine) == [*range(60)]
         assert all(mine == sorted(mine) for mine in taken), "each taker sees the queue's order"
 
     @clause("PROC-25", needs=_PROCESSES)
     async def test_one_process_settles_a_run(self) -> None:
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             for turn in rounds(_MOST):
                 await self.store.create_run(a_run(f"r{turn}", status="running"))
                 settled = together(others, _settle, f"r{turn}")
@@ -89,7 +89,7 @@ class ProcessRaceClauses(ClauseGroup):
 
     @clause("PROC-26", needs=_PROCESSES)
     async def test_patches_of_processes_all_arrive(self) -> None:
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             for turn in rounds(_MOST):
                 await self.store.create_run(a_run(f"r{turn}"))
                 together(others, _patch, f"r{turn}")
@@ -100,7 +100,7 @@ class ProcessRaceClauses(ClauseGroup):
 
     @clause("PROC-27", needs=_PROCESSES)
     async def test_a_signal_of_one_process_meets_the_wait_of_another(self) -> None:
-        with self.processes(4) as others:
+        async with self.processes(4) as others:
             for turn in rounds(_MOST):
                 await self.store.create_run(
                     a_run(f"r{turn}", status="running", locked_by="w", locked_until_ms=LEASE_MS)
@@ -117,7 +117,7 @@ class ProcessRaceClauses(ClauseGroup):
 
     @clause("BOOT-20", needs=(Need.SQL, *_PROCESSES), spoils_schema=True)
     async def test_processes_boot_on_an_empty_database(self) -> None:
-        with self.processes(8) as others:
+        async with self.processes(8) as others:
             for _ in range(3):
                 drop_tables(self.sql)
                 together(others, _boot)

@@ -1,6 +1,6 @@
 """Listing runs: every condition must hold, and pages visit each run once.
 
-Not in this issue: 100,000 runs and the captured SQL, which durable_sql asserts for its own statements.
+Not yet: 100,000 runs and the captured SQL, which durable_sql asserts for its own statements.
 """
 
 from __future__ import annotations

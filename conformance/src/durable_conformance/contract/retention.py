@@ -1,6 +1,6 @@
 """Retention: ended runs go when they are too old or too many, and only those.
 
-Not in this issue: pruners in several processes, and 50,000 violators.
+Not yet: pruners in several processes, and 50,000 violators.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs: created once, read exactly, deleted whole.
 
-Not in this issue: a delete whose third statement fails (fault injection), and creates in several processes.
+Creates in several processes: process_races. Not yet: a delete whose third statement fails (fault injection).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The schema: made when absent, mended when short, left alone when it is somebody's own.
 
-Not in this issue: processes that make it at once, tables of other tools in every layout, and types that change while
+Processes that make it at once: process_races. Not yet: tables of other tools in every layout, and types that change while
 a process runs.
 """
 

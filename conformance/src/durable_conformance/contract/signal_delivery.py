@@ -1,6 +1,6 @@
 """Delivery: a signal reaches its waiter or the buffer, in one transaction, whoever comes first.
 
-Not in this issue: a sender killed between two statements, in every order.
+A sender that is killed: process_deaths.
 """
 
 from __future__ import annotations

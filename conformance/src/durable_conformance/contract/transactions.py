@@ -1,6 +1,6 @@
 """Transactions: all of it or nothing, seen by nobody before it commits.
 
-Not in this issue: forced deadlocks, connections that are killed around COMMIT, and exhausted pools.
+Not yet: forced deadlocks, connections that are killed around COMMIT, and exhausted pools.
 """
 
 from __future__ import annotations
