@@ -1,7 +1,7 @@
 """The schema: made when absent, mended when short, left alone when it is somebody's own.
 
-Processes that make it at once: process_races. Not yet: tables of other tools in every layout, and types that change while
-a process runs.
+Processes that make it at once: process_races. Not yet: tables of other tools in every layout, and types that
+change while a process runs.
 """
 
 from __future__ import annotations
