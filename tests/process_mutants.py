@@ -176,7 +176,7 @@ class MutantHarness(PeeweeHarness):
 
 def _pause() -> None:
     """A careless store's way back to its database, long enough for another process to get in between."""
-    time.sleep(0.002)
+    time.sleep(0.01)
 
 
 def _open_elsewhere(argument: str) -> PeeweeStateStore:

@@ -47,7 +47,9 @@ def test_a_race_kills_the_mutant_that_is_made_for_it(mutant: Mutant, clause: str
     run_clause(MutantHarness(InMemoryStateStore), clause)
     # A clause sees the harm as a wrong answer or, with pytest.raises, as an error that did not come.
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        run_clause(MutantHarness(mutant.store), clause)
+        # A race may be won by chance, but not time and again.
+        for _ in range(3):
+            run_clause(MutantHarness(mutant.store), clause)
 
 
 def test_the_page_is_what_the_script_writes() -> None:
