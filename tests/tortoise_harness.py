@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,11 +12,11 @@ from tortoise.context import TortoiseContext
 from backends import Backends
 from database_probe import Probe
 from database_servers import BackendAddress
-from durable_conformance import Harness, StoreAbsent
+from durable_conformance import Elsewhere, Harness, StoreAbsent
 from durable_tortoise import TortoiseStateStore
 from tortoise_databases import BACKEND_OF, open_tortoise, why_no_driver
 
-__all__ = ["OwnStore", "TortoiseHarness"]
+__all__ = ["OwnStore", "TortoiseHarness", "open_elsewhere"]
 
 
 class OwnStore(TortoiseStateStore):
@@ -63,7 +64,12 @@ class TortoiseHarness(Harness):
     async def open(self) -> OwnStore:
         if self._address is None:
             raise StoreAbsent(self._why_absent() or "no place")
-        return OwnStore(await open_tortoise(self._address, self.driver))
+        return await _open(self._address, self.driver)
+
+    def elsewhere(self) -> Elsewhere | None:
+        if self._address is None:
+            return None
+        return Elsewhere(open_elsewhere, json.dumps([self._address.to_json(), self.driver]))
 
     def reset(self) -> None:
         if self.sql is not None:
@@ -81,3 +87,13 @@ class TortoiseHarness(Harness):
     def _why_absent(self) -> str | None:
         missing = why_no_driver(self.driver)
         return missing if missing or self._databases is None else self._databases.why_absent(self.backend)
+
+
+async def open_elsewhere(argument: str) -> OwnStore:
+    """Open the store in another process."""
+    address, driver = json.loads(argument)
+    return await _open(BackendAddress.from_json(address), driver)
+
+
+async def _open(address: BackendAddress, driver: str) -> OwnStore:
+    return OwnStore(await open_tortoise(address, driver))

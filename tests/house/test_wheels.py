@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from workspace import DISTS, Dist, run, wheel_of
+from workspace import DISTS, ROOT, Dist, run, wheel_of
 
 CleanEnvironment = Callable[..., Path]
 
 pytestmark = pytest.mark.xdist_group("house")
 
+_WITH_COMMANDS = ("durable-conformance", "durable-core")
 _DISTS = pytest.mark.parametrize("dist", DISTS, ids=lambda dist: dist.name)
 
 
 @pytest.fixture(scope="module")
 def installed(clean_environment: CleanEnvironment) -> Path:
     """The scripts folder of an environment that holds every dist."""
-    return clean_environment(*(dist.name + ("[cli]" if dist.name == "durable-core" else "") for dist in DISTS))
+    return clean_environment(*(dist.name + ("[cli]" if dist.name in _WITH_COMMANDS else "") for dist in DISTS))
 
 
 @_DISTS
@@ -52,3 +53,10 @@ def test_the_wheel_imports_outside_the_workspace(installed: Path, dist: Dist, tm
 def test_the_command_line_tells_how_to_use_it(installed: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
     assert "worker" in run(installed / "durable", "--help", cwd=tmp_path, env=environment).stdout
+
+
+def test_the_installed_suite_judges_a_store(installed: Path, tmp_path: Path) -> None:
+    readme = (ROOT / "conformance" / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    command = (installed / "durable-conformance", "run", "mine:MyHarness", "-k", "RUN-0")
+    assert "| all | " in run(*command, cwd=tmp_path).stdout

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from durable_conformance import summary
 from durable_conformance.clauses import Clause, registered_clauses
 from durable_conformance.group import group_of
 from durable_conformance.harness import Harness, StoreAbsent
 from durable_conformance.opening import opened, settled
 from durable_conformance.requirement import leave_out
 from durable_conformance.tables import drop_tables
+from durable_conformance.verdicts import GapPasses, Verdict, end_as, note_clause, note_gap_passes
 from durable_core.drive import run_blocking
 
 __all__ = ["Cell", "run_clause"]
@@ -31,17 +32,25 @@ class Cell:
 
     def judge(self, clause: Clause, request: pytest.FixtureRequest) -> None:
         """Run *clause* as a pytest test: pass, fail, or be left out with a reason that the summary tells."""
-        summary.note_clause(request.node, self.harness, clause)
+        note_clause(request.node, self.harness, clause)
         unknown = self.harness.gaps.keys() - {one.id for one in registered_clauses()}
         if unknown:
             pytest.fail(f"{self.harness.name} declares gaps that are no clauses: {sorted(unknown)}", pytrace=False)
         # First of all: what a cell lacks cannot be told while its database is not there.
         self._leave_out_if_absent(self._prepare(), request)
-        if reason := self.harness.gaps.get(clause.id):
-            summary.note_gap(request.node, self.harness, clause, reason)
         if reason := clause.why_not_applicable(self.harness):
-            summary.note_not_applicable(request.node, self.harness, clause, reason)
-        self._leave_out_if_absent(self._run(clause), request)
+            end_as(Verdict.NOT_APPLICABLE, request.node, reason)
+        gap = self.harness.gaps.get(clause.id)
+        if gap is None and not clause.is_preview:
+            self._leave_out_if_absent(self._run(clause), request)
+            return
+        failure = self._failure_of(clause, request)
+        if failure is not None:
+            verdict = Verdict.PREVIEW if gap is None else Verdict.NOT_IMPLEMENTED
+            end_as(verdict, request.node, f"{type(failure).__name__}: {failure}" if gap is None else gap)
+        elif gap is not None:
+            note_gap_passes(request.node, gap)
+            warnings.warn(GapPasses(f"{self.harness.name}: {clause.id} passes; its gap may go ({gap})"), stacklevel=2)
 
     def run(self, clause: Clause) -> None:
         """Run *clause* on an empty database and raise what it raises."""
@@ -60,6 +69,15 @@ class Cell:
         work.close()
         if self._absent is not None:
             leave_out(request, self.harness.name, self._absent, backend=self.harness.backend)
+
+    def _failure_of(self, clause: Clause, request: pytest.FixtureRequest) -> BaseException | None:
+        try:
+            self._leave_out_if_absent(self._run(clause), request)
+        except (Exception, BaseExceptionGroup, pytest.fail.Exception) as failure:
+            if self._absent is not None:
+                raise
+            return failure
+        return None
 
     def _drive(self, work: Coroutine[Any, Any, None]) -> None:
         if self.harness.blocking:

@@ -21,7 +21,7 @@ from durable_conformance.opening import opened
 from durable_core.drive import run_blocking
 from durable_core.store import StateStore
 
-__all__ = ["Crew", "Racer", "expect_connections", "racing"]
+__all__ = ["Crew", "Racer", "expect_connections", "racing", "rounds"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -40,6 +40,15 @@ class Racer(Protocol[T_co]):
     def __call__(self, store: StateStore, number: int, /) -> Awaitable[T_co]: ...
 
 
+def rounds(most: int) -> Iterator[int]:
+    """Count from 0: *most* times, fewer when the time is up."""
+    ends = time.monotonic() + _LONGEST_S
+    for number in range(most):
+        if number >= _FEWEST_ROUNDS and time.monotonic() > ends:
+            return
+        yield number
+
+
 @dataclass(frozen=True, slots=True)
 class _Ended:
     value: Any = None
@@ -55,11 +64,7 @@ class Crew:
 
     def rounds(self, most: int = _ROUNDS) -> Iterator[int]:
         """Count rounds from 0: *most* of them, fewer when the time is up."""
-        ends = time.monotonic() + _LONGEST_S
-        for number in range(most):
-            if number >= _FEWEST_ROUNDS and time.monotonic() > ends:
-                return
-            yield number
+        return rounds(most)
 
     async def together(self, racer: Racer[T]) -> list[T]:
         """Let every racer run *racer* at the same moment; return their results, or raise."""

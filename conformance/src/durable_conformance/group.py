@@ -10,6 +10,7 @@ from durable_conformance.clauses import Clause
 from durable_conformance.crew import Crew, expect_connections, racing
 from durable_conformance.harness import Harness, SqlProbe
 from durable_conformance.opening import opened
+from durable_conformance.processes import OtherProcess, started
 from durable_core.store import StateStore
 
 __all__ = ["ClauseGroup", "group_of"]
@@ -51,6 +52,16 @@ class ClauseGroup:
         await self.connect()
         async with racing(self._cell_harness, size) as crew:
             yield crew
+
+    @asynccontextmanager
+    async def processes(self, size: int) -> AsyncIterator[list[OtherProcess]]:
+        """*size* processes with a handle each; afterwards none is left, nor a connection of theirs."""
+        await self.connect()
+        before = self._cell_harness.open_connections()
+        with started(self._cell_harness, size) as others:
+            yield others
+        if before is not None:
+            self.expect_connections(before)
 
     async def connect(self) -> None:
         """Make sure that the first handle has its connection, before connections are counted."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from durable_core.store import StateStore
 
-__all__ = ["Harness", "SqlProbe", "StoreAbsent"]
+__all__ = ["Elsewhere", "Harness", "SqlProbe", "StoreAbsent"]
 
 _NO_GAPS: Mapping[str, str] = MappingProxyType({})
 
@@ -28,6 +29,15 @@ class SqlProbe(Protocol):
         """Run *sql* as it stands, committed at once, on a connection that is not the store's; return its rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """How another process opens the same database: it imports *open* by its name and calls it with *argument*."""
+
+    open: Callable[[str], StateStore | Awaitable[StateStore]]
+    argument: str
+
+
+@runtime_checkable
 class Harness(Protocol):
     """One cell: a store on a database. Subclass it, so that what you leave out has its default.
 
@@ -66,4 +76,8 @@ class Harness(Protocol):
 
     def open_connections(self) -> int | None:
         """How many connections the database has open, to find leaks; None if that cannot be told."""
+        return None
+
+    def elsewhere(self) -> Elsewhere | None:
+        """How another process opens the database, for clauses that start and kill some; None if none can."""
         return None

@@ -26,8 +26,8 @@ def is_required(config: pytest.Config, cell: str, *, backend: str | None = None)
 
 def leave_out(request: pytest.FixtureRequest, cell: str, reason: str, *, backend: str | None = None) -> NoReturn:
     """End the test because *cell* cannot run: a failure where the cell is required, else a skip that is reported."""
-    if is_required(request.config, cell, backend=backend):
-        pytest.fail(f"the cell {cell} is required (--durable-require) but cannot run: {reason}", pytrace=False)
     # Properties travel with the report, so that the controller of a distributed run sees them too.
     request.node.user_properties.append((LEFT_OUT, f"{cell}: {reason}"))
+    if is_required(request.config, cell, backend=backend):
+        pytest.fail(f"the cell {cell} is required (--durable-require) but cannot run: {reason}", pytrace=False)
     pytest.skip(f"{cell}: {reason}")

@@ -1,6 +1,6 @@
 """Checkpoints: one per run and position, replaced whole, listed in order.
 
-Not in this issue: the number of queries per list, which durable_sql counts for its own statements.
+Not yet: the number of queries per list, which durable_sql counts for its own statements.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ __all__ = ["CheckpointClauses"]
 class CheckpointClauses(ClauseGroup):
     """save_checkpoint, get_checkpoint, list_checkpoints."""
 
-    @clause("CHECKPOINT-01", "A checkpoint reads back with every column as it was given.")
+    @clause("CHECKPOINT-01")
     async def test_a_checkpoint_reads_back_as_it_was(self) -> None:
         await self.store.save_checkpoint(a_full_checkpoint())
         assert await self.store.get_checkpoint("r1", 0) == a_full_checkpoint()
         assert await (await self.open()).list_checkpoints("r1") == [a_full_checkpoint()]
 
-    @clause("CHECKPOINT-02", "What a checkpoint leaves out stays out.")
+    @clause("CHECKPOINT-02")
     async def test_what_a_checkpoint_leaves_out_stays_out(self) -> None:
         await self.store.save_checkpoint(a_checkpoint())
         assert await self.store.get_checkpoint("r1", 0) == a_checkpoint()
 
-    @clause("CHECKPOINT-03", "Saving again replaces every column of the one at that position, and no other.")
+    @clause("CHECKPOINT-03")
     async def test_saving_again_replaces(self) -> None:
         for seq in (0, 1):
             await self.store.save_checkpoint(a_full_checkpoint(seq))
@@ -56,13 +56,13 @@ class CheckpointClauses(ClauseGroup):
         await self.store.save_checkpoint(other)
         assert await self.store.list_checkpoints("r1") == [other, a_full_checkpoint(1)]
 
-    @clause("CHECKPOINT-04", "What a second save leaves out is cleared, not kept from the first.")
+    @clause("CHECKPOINT-04")
     async def test_a_second_save_clears(self) -> None:
         await self.store.save_checkpoint(a_full_checkpoint())
         await self.store.save_checkpoint(a_checkpoint())
         assert await self.store.get_checkpoint("r1", 0) == a_checkpoint()
 
-    @clause("CHECKPOINT-05", "Checkpoints are listed by position, compensations (negative) first.")
+    @clause("CHECKPOINT-05")
     async def test_the_list_is_in_order(self) -> None:
         for seq in (2, -1, 10, 0, -2, 1):
             await self.store.save_checkpoint(a_checkpoint(seq))
@@ -72,14 +72,14 @@ class CheckpointClauses(ClauseGroup):
         assert [one.step_id for one in listed[:2]] == ["r1:-2", "r1:-1"]
         assert await self.store.get_checkpoint("r1", -1) == a_checkpoint(-1)
 
-    @clause("CHECKPOINT-06", "A checkpoint that is not there reads as None, and a run without any lists none.")
+    @clause("CHECKPOINT-06")
     async def test_a_missing_checkpoint(self) -> None:
         await self.store.save_checkpoint(a_checkpoint(1))
         assert await self.store.get_checkpoint("r1", 0) is None
         assert await self.store.get_checkpoint("r2", 1) is None
         assert await self.store.list_checkpoints("r2") == []
 
-    @clause("CHECKPOINT-07", "An unfenced checkpoint needs no run, and changes nothing of one.")
+    @clause("CHECKPOINT-07")
     async def test_a_checkpoint_and_its_run_are_apart(self) -> None:
         await self.store.save_checkpoint(a_checkpoint(0, "nobody"))
         assert await self.store.get_run("nobody") is None
@@ -87,24 +87,24 @@ class CheckpointClauses(ClauseGroup):
         await self.store.save_checkpoint(a_checkpoint())
         assert await self.store.get_run("r1") == a_full_run()
 
-    @clause("CHECKPOINT-08", "Without an instant of queueing a checkpoint was queued when it started.")
+    @clause("CHECKPOINT-08")
     async def test_enqueued_at_falls_back(self) -> None:
         await self.store.save_checkpoint(a_checkpoint(enqueued_at=None, started_at=at(-4)))
         assert await self.store.get_checkpoint("r1", 0) == a_checkpoint(enqueued_at=at(-4), started_at=at(-4))
 
-    @clause("CHECKPOINT-09", "An old row without an instant of queueing reads the same way.", needs=(Need.SQL,))
+    @clause("CHECKPOINT-09", needs=(Need.SQL,))
     async def test_an_old_row_without_enqueued_at(self) -> None:
         await self.store.save_checkpoint(a_checkpoint(enqueued_at=at(-9), started_at=at(-4)))
         self.sql.execute("UPDATE durable_step_checkpoints SET enqueued_at = NULL")
         assert await self.store.list_checkpoints("r1") == [a_checkpoint(enqueued_at=at(-4), started_at=at(-4))]
 
-    @clause("CHECKPOINT-10", "Attempts keep their 0, and kinds and statuses that nobody knows are passed through.")
+    @clause("CHECKPOINT-10")
     async def test_odd_values_are_kept(self) -> None:
         odd = a_checkpoint(attempts=0, kind="quantum", status="hibernating")
         await self.store.save_checkpoint(odd)
         assert await self.store.get_checkpoint("r1", 0) == odd
 
-    @clause("CHECKPOINT-11", "Positions reach the ends of 32 bits; past those a checkpoint is refused.")
+    @clause("CHECKPOINT-11")
     async def test_positions_of_32_bits(self) -> None:
         ends = (-(2**31), 2**31 - 1)
         for seq in ends:
@@ -115,7 +115,7 @@ class CheckpointClauses(ClauseGroup):
                 await self.store.save_checkpoint(a_checkpoint(seq))
         assert len(await self.store.list_checkpoints("r1")) == 2
 
-    @clause("CHECKPOINT-12", "Six hundred checkpoints saved in any order are listed in order, complete.")
+    @clause("CHECKPOINT-12")
     async def test_a_long_history(self) -> None:
         order = [seq * 77 % 601 - 300 for seq in range(601)]
 
@@ -127,7 +127,7 @@ class CheckpointClauses(ClauseGroup):
         listed = await self.store.list_checkpoints("r1")
         assert [(one.seq, one.output) for one in listed] == [(seq, {"seq": seq}) for seq in sorted(order)]
 
-    @clause("CHECKPOINT-13", "A checkpoint is the caller's own: changing it changes nothing that is stored.")
+    @clause("CHECKPOINT-13")
     async def test_checkpoints_are_private_copies(self) -> None:
         given = a_full_checkpoint()
         await self.store.save_checkpoint(given)
@@ -145,7 +145,7 @@ class CheckpointClauses(ClauseGroup):
             read.events[0]["level"] = "changed"
         assert await self.store.get_checkpoint("r1", 0) == a_full_checkpoint()
 
-    @clause("CHECKPOINT-14", "A checkpoint that cannot be kept is refused, and the one before it stays.")
+    @clause("CHECKPOINT-14")
     async def test_a_bad_checkpoint_writes_nothing(self) -> None:
         await self.store.save_checkpoint(a_full_checkpoint())
         for field in ("input", "output"):
@@ -167,7 +167,7 @@ class CheckpointClauses(ClauseGroup):
                 await self.store.save_checkpoint(but(checkpoint, seq=1))
         assert await self.store.list_checkpoints("r1") == [a_full_checkpoint()]
 
-    @clause("CHECKPOINT-20", "Of any number that save the same position at once none fails, and one stands whole.")
+    @clause("CHECKPOINT-20")
     async def test_one_save_stands_whole(self) -> None:
         async with self.racers(6) as crew:
             for turn in crew.rounds():

@@ -1,6 +1,6 @@
 """Claims: runs taken in bulk, each by exactly one caller.
 
-Not in this issue: claims between processes, and a claimer that dies before it answers.
+Claims between processes: process_races. A claimer that dies: process_deaths.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ _STATUSES = (*LIVE_STATUSES, *TERMINAL_STATUSES)
 class ClaimClauses(ClauseGroup):
     """claim_runs, claim_due_runs."""
 
-    @clause(
-        "CLAIM-01", "Claimed runs are running, leased by the claimer and without an instant, here and in the table."
-    )
+    @clause("CLAIM-01")
     async def test_a_claimed_run(self) -> None:
         for run_id in ("r1", "r2"):
             await self.store.create_run(
@@ -40,7 +38,7 @@ class ClaimClauses(ClauseGroup):
         assert untouched is not None
         assert (untouched.status, untouched.locked_by) == ("pending", None)
 
-    @clause("CLAIM-02", "Pending runs are claimed oldest first, by created_at and id, and answered in that order.")
+    @clause("CLAIM-02")
     async def test_claims_are_first_in_first_out(self) -> None:
         for run_id, created in (("c", 0), ("d", -1), ("a", 0), ("b", 0), ("e", -1000)):
             await self.store.create_run(a_run(run_id, created_at=at(created)))
@@ -48,7 +46,7 @@ class ClaimClauses(ClauseGroup):
         assert ids(await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 10)) == ["a", "b", "c"]
         assert await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 10) == []
 
-    @clause("CLAIM-03", "Only pending runs are claimed as such, and those of the namespace asked for.")
+    @clause("CLAIM-03")
     async def test_only_pending_runs_of_the_namespace(self) -> None:
         for status in _STATUSES[1:]:
             await self.store.create_run(a_run(status, status=status, wake_at_ms=NOW_MS))
@@ -58,7 +56,7 @@ class ClaimClauses(ClauseGroup):
         assert ids(await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 10, "")) == ["in-"]
         assert ids(await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 10)) == ["in-Shop", "in-default"]
 
-    @clause("CLAIM-04", "A limit counts what is left after the namespace; 0 claims none, a negative one is refused.")
+    @clause("CLAIM-04")
     async def test_limits_of_claims(self) -> None:
         for number in range(6):
             await self.store.create_run(
@@ -73,7 +71,7 @@ class ClaimClauses(ClauseGroup):
         assert len(await self.store.list_pending_runs(10)) == 6
         assert ids(await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 2, "shop")) == ["r3", "r4"]
 
-    @clause("CLAIM-05", "Suspended and blocked runs are claimed once their instant has come, by instant and id.")
+    @clause("CLAIM-05")
     async def test_due_runs_are_claimed(self) -> None:
         due = (("d", "suspended", 0), ("a", "blocked", 0), ("c", "suspended", -5), ("b", "blocked", -5))
         for run_id, status, wake in due:
@@ -88,7 +86,7 @@ class ClaimClauses(ClauseGroup):
         assert claimed[0].wake_at_ms is None
         assert ids(await self.store.claim_due_runs("w1", LEASE_MS, NOW_MS + 1, 10)) == ["later"]
 
-    @clause("CLAIM-06", "No other status is ever due, and a namespace restricts the claim.")
+    @clause("CLAIM-06")
     async def test_only_parked_runs_of_the_namespace(self) -> None:
         for status in _STATUSES:
             for namespace in ("shop", "Shop"):
@@ -99,7 +97,7 @@ class ClaimClauses(ClauseGroup):
         assert ids(claimed) == ["blocked-shop", "suspended-shop"]
         assert ids(await self.store.claim_due_runs("w1", LEASE_MS, NOW_MS, 100)) == ["blocked-Shop", "suspended-Shop"]
 
-    @clause("CLAIM-07", "A claim leaves all else of a run as it was, its crash count included.")
+    @clause("CLAIM-07")
     async def test_a_claim_leaves_the_rest(self) -> None:
         before = a_full_run(status="suspended", locked_by=None, locked_until_ms=None, wake_at_ms=NOW_MS)
         await self.store.create_run(before)
@@ -107,7 +105,7 @@ class ClaimClauses(ClauseGroup):
         after = but(before, status="running", locked_by="w1", locked_until_ms=LEASE_MS, wake_at_ms=None)
         assert but(claimed, updated_at=before.updated_at) == after
 
-    @clause("CLAIM-08", "A claimed run is fenced: its claimer writes, renews and parks it, and nobody else.")
+    @clause("CLAIM-08")
     async def test_a_claim_is_a_lease(self) -> None:
         await self.store.create_run(a_run())
         await self.store.claim_runs("w1", LEASE_MS, NOW_MS, 1)
@@ -117,7 +115,7 @@ class ClaimClauses(ClauseGroup):
         assert await self.store.suspend_run("r1", "w2", NOW_MS, NOW) is False
         assert await self.store.suspend_run("r1", "w1", NOW_MS, NOW) is True
 
-    @clause("CLAIM-09", "Rows that somebody holds locked are skipped, not waited for.", needs=(Need.ROW_LOCKS,))
+    @clause("CLAIM-09", needs=(Need.ROW_LOCKS,))
     async def test_locked_rows_are_skipped(self) -> None:
         for number in range(4):
             await self.store.create_run(a_run(f"p{number}", created_at=at(number)))
@@ -136,7 +134,7 @@ class ClaimClauses(ClauseGroup):
         assert ids(pending) == ["p1", "p2"]
         assert ids(due) == ["s0", "s2"]
 
-    @clause("CLAIM-10", "A run that somebody still holds is theirs; one whose lease ends now is claimed.")
+    @clause("CLAIM-10")
     async def test_held_runs_are_not_claimed(self) -> None:
         for status in ("pending", "suspended", "blocked"):
             for until_ms in (NOW_MS, NOW_MS + 1):
@@ -151,7 +149,7 @@ class ClaimClauses(ClauseGroup):
             assert held is not None
             assert (held.status, held.locked_by) == (status, "w0")
 
-    @clause("CLAIM-20", "Claimers at once share the pending runs: each run once, none left.")
+    @clause("CLAIM-20")
     async def test_claimers_share_the_pending_runs(self) -> None:
         async with self.racers(4) as crew:
             for turn in crew.rounds():
@@ -166,7 +164,7 @@ class ClaimClauses(ClauseGroup):
                         assert run is not None
                         assert (run.status, run.locked_by) == ("running", f"w{number}")
 
-    @clause("CLAIM-21", "Claimers at once share the due runs: each run once, none left.")
+    @clause("CLAIM-21")
     async def test_claimers_share_the_due_runs(self) -> None:
         async with self.racers(4) as crew:
             for turn in crew.rounds():

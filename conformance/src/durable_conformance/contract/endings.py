@@ -16,7 +16,7 @@ _HELD = Guard(statuses=("running",), owner="w1")
 class EndingClauses(ClauseGroup):
     """suspend_run, end_run."""
 
-    @clause("SUSPEND-01", "A parked run is suspended until its instant, free of its lease, its crash count back at 0.")
+    @clause("SUSPEND-01")
     async def test_a_run_is_parked(self) -> None:
         await self.store.create_run(a_full_run(wake_at_ms=None))
         assert await self.store.suspend_run("r1", "w1:turn-1", NOW_MS + 5_000, at(10)) is True
@@ -30,7 +30,7 @@ class EndingClauses(ClauseGroup):
         )
         assert await self._run() == expected
 
-    @clause("SUSPEND-02", "A run that the owner does not hold, that is not running or not there, is not parked.")
+    @clause("SUSPEND-02")
     async def test_only_the_holder_parks_a_running_run(self) -> None:
         await self.store.create_run(_held("other", locked_by="w2"))
         await self.store.create_run(_held("case", locked_by="W1"))
@@ -44,7 +44,7 @@ class EndingClauses(ClauseGroup):
             assert await self.store.get_run(run_id) == run
         assert await self.store.suspend_run("missing", "w1", NOW_MS + 1, NOW) is False
 
-    @clause("SUSPEND-03", "A signal that came while the turn ran is not slept over: the earlier instant stays.")
+    @clause("SUSPEND-03")
     async def test_an_earlier_instant_stays(self) -> None:
         await self.store.create_run(_held())
         await self.store.put_signal_waiter(a_waiter())
@@ -53,13 +53,13 @@ class EndingClauses(ClauseGroup):
         assert (await self._run()).wake_at_ms == NOW_MS
         assert ids(await self.store.claim_due_runs("w2", LEASE_MS, NOW_MS, 10)) == ["r1"]
 
-    @clause("SUSPEND-04", "An instant in the row that is later than the one asked for gives way to it.")
+    @clause("SUSPEND-04")
     async def test_a_later_instant_gives_way(self) -> None:
         await self.store.create_run(_held(wake_at_ms=NOW_MS + 60_000))
         assert await self.store.suspend_run("r1", "w1", NOW_MS + 5, NOW) is True
         assert (await self._run()).wake_at_ms == NOW_MS + 5
 
-    @clause("SUSPEND-05", "Parking a run again with the same values is told truly each time.")
+    @clause("SUSPEND-05")
     async def test_the_answer_is_not_the_drivers_row_count(self) -> None:
         await self.store.create_run(_held(status="suspended", locked_by=None, locked_until_ms=None, wake_at_ms=NOW_MS))
         for _ in range(2):
@@ -68,7 +68,7 @@ class EndingClauses(ClauseGroup):
             assert await self.store.suspend_run("r1", "w1", NOW_MS, NOW) is True
             assert await self.store.suspend_run("r1", "w1", NOW_MS, NOW) is False, "it is parked already"
 
-    @clause("SUSPEND-20", "A signal and the parking of its run at once: whichever comes first, the run is due.")
+    @clause("SUSPEND-20")
     async def test_a_signal_is_never_slept_over(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():
@@ -85,7 +85,7 @@ class EndingClauses(ClauseGroup):
                 run = await self._run(run_id)
                 assert (run.status, run.wake_at_ms) == ("suspended", NOW_MS)
 
-    @clause("END-01", "Ending a run writes the patch and removes its waiters, and nobody else's.")
+    @clause("END-01")
     async def test_ending_removes_the_waiters(self) -> None:
         await self.store.create_run(_held())
         await self.store.create_run(_held("r2"))
@@ -98,7 +98,7 @@ class EndingClauses(ClauseGroup):
         assert [one.token for one in await self.store.list_signal_waiters("")] == ["b"]
         assert await self._run("r2") == _held("r2")
 
-    @clause("END-02", "Where the guard does not hold nothing is written and the waiters stay.")
+    @clause("END-02")
     async def test_a_guard_that_fails_keeps_the_waiters(self) -> None:
         await self.store.create_run(_held())
         await self.store.put_signal_waiter(a_waiter())
@@ -113,13 +113,13 @@ class EndingClauses(ClauseGroup):
         assert await self._run() == _held()
         assert await self.store.list_signal_waiters("") == [a_waiter()]
 
-    @clause("END-03", "Ending a missing run answers False, and waiters in its name stay.")
+    @clause("END-03")
     async def test_ending_a_missing_run(self) -> None:
         await self.store.put_signal_waiter(a_waiter())
         assert await self.store.end_run("r1", RunPatch(status="failed"), expect=Guard()) is False
         assert await self.store.list_signal_waiters("") == [a_waiter()]
 
-    @clause("END-04", "A run that has ended is not ended again under a guard of live statuses.")
+    @clause("END-04")
     async def test_an_ending_stands(self) -> None:
         await self.store.create_run(_held())
         cancel = Guard(statuses=("pending", "running", "suspended", "cancelling", "blocked"))
@@ -129,14 +129,14 @@ class EndingClauses(ClauseGroup):
         assert await self.store.end_run("r1", RunPatch(status="dead"), expect=cancel) is False
         assert await self._run() == before
 
-    @clause("END-05", "Search attributes in the ending's patch are replaced with it.")
+    @clause("END-05")
     async def test_an_ending_may_set_attributes(self) -> None:
         await self.store.create_run(_held(search_attributes={"n": 1}))
         patch = RunPatch(status="completed", search_attributes={"n": 2})
         assert await self.store.end_run("r1", patch, expect=_HELD) is True
         assert await self._run() == but(_held(), status="completed", search_attributes={"n": 2})
 
-    @clause("END-06", "After its run has ended a token's next signal is buffered for whoever comes.")
+    @clause("END-06")
     async def test_the_next_signal_is_not_swallowed(self) -> None:
         await self.store.create_run(_held())
         await self.store.put_signal_waiter(a_waiter())
@@ -146,7 +146,7 @@ class EndingClauses(ClauseGroup):
         served = await self.store.consume_buffered_signal(a_waiter(run_id="r2"), NOW, owner="w1")
         assert served == StepCheckpoint.of_signal(a_waiter(run_id="r2"), "next", NOW)
 
-    @clause("END-20", "A signal and the end of its run at once: served or buffered, never a waiter left behind.")
+    @clause("END-20")
     async def test_a_signal_at_the_end(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():

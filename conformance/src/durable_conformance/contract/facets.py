@@ -18,7 +18,7 @@ __all__ = ["FacetClauses"]
 class FacetClauses(ClauseGroup):
     """run_facets."""
 
-    @clause("FACET-01", "Runs are counted per status and origin; an unknown origin is None; no empty cells.")
+    @clause("FACET-01")
     async def test_counts(self) -> None:
         cells = {("pending", "api"): 2, ("pending", None): 1, ("failed", "api"): 1, ("failed", "API"): 3}
         for (status, origin), count in cells.items():
@@ -26,7 +26,7 @@ class FacetClauses(ClauseGroup):
                 await self._create(f"{status}-{origin}-{number}", status=status, origin=origin)
         assert await self._facets() == cells
 
-    @clause("FACET-02", "The filters of the list hold, save status, statuses, origin and paging.")
+    @clause("FACET-02")
     async def test_filters(self) -> None:
         await self._create("r1", status="failed", origin="api", tags=("a",), search_attributes={"n": 1})
         await self._create("r2", workflow="refund", tags=("a",))
@@ -49,20 +49,20 @@ class FacetClauses(ClauseGroup):
         }
         assert await self._facets(tag="a", **ignored) == one | pending
 
-    @clause("FACET-03", "No runs, no facets.")
+    @clause("FACET-03")
     async def test_no_runs_no_facets(self) -> None:
         assert await self.store.run_facets(RunQuery()) == []
         await self._create("r1")
         assert await self.store.run_facets(RunQuery(workflow="")) == []
 
-    @clause("FACET-04", "A blank origin counts as unknown, and the list agrees with the count.")
+    @clause("FACET-04")
     async def test_a_blank_origin_counts_as_unknown(self) -> None:
         for run_id, origin in (("r1", ""), ("r2", "   "), ("r3", None)):
             await self._create(run_id, origin=origin)
         assert await self._facets() == {("pending", None): 3}
         assert len(await self.store.list_runs(RunQuery(origin=None))) == 3
 
-    @clause("FACET-05", "Counts are ints, whatever the driver returns.")
+    @clause("FACET-05")
     async def test_counts_are_ints(self) -> None:
         for number in range(12):
             await self._create(f"r{number}")
@@ -70,7 +70,7 @@ class FacetClauses(ClauseGroup):
         assert type(facet.count) is int
         assert facet.count == 12
 
-    @clause("FACET-06", "A query that makes no sense is refused here too.")
+    @clause("FACET-06")
     async def test_bad_queries_of_facets_are_refused(self) -> None:
         with pytest.raises(InvalidValue):
             await self.store.run_facets(RunQuery(attributes=(AttributeFilter(key="n", op="eq", value=float("inf")),)))

@@ -1,6 +1,6 @@
 """Fences: a write under an owner happens only while that owner holds the run.
 
-Not in this issue: the holder that is stopped or killed in another process, between its check and its write.
+The holder that is stopped or killed in another process: process_deaths.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["FenceClauses"]
 class FenceClauses(ClauseGroup):
     """save_checkpoint with an owner."""
 
-    @clause("FENCE-01", "The holder's checkpoints are saved and replaced.")
+    @clause("FENCE-01")
     async def test_the_holder_writes(self) -> None:
         await self._held_by("w1")
         await self.store.save_checkpoint(a_full_checkpoint(), owner="w1")
@@ -30,7 +30,7 @@ class FenceClauses(ClauseGroup):
         await self.store.save_checkpoint(a_checkpoint(), owner="w1")
         assert await self.store.get_checkpoint("r1", 0) == a_checkpoint()
 
-    @clause("FENCE-02", "Who does not hold the run gets LeaseLost, and nothing is written or replaced.")
+    @clause("FENCE-02")
     async def test_a_stranger_writes_nothing(self) -> None:
         await self._held_by("w1")
         await self.store.create_run(a_run("free", status="running"))
@@ -45,7 +45,7 @@ class FenceClauses(ClauseGroup):
         for run_id in ("free", "missing"):
             assert await self.store.list_checkpoints(run_id) == []
 
-    @clause("FENCE-03", "Saving equal values again is a success for the holder and LeaseLost for any other.")
+    @clause("FENCE-03")
     async def test_equal_values_are_told_apart_from_a_lost_lease(self) -> None:
         await self._held_by("w1")
         for _ in range(3):
@@ -56,7 +56,7 @@ class FenceClauses(ClauseGroup):
         with pytest.raises(LeaseLost):
             await self.store.save_checkpoint(a_full_checkpoint(), owner="w1")
 
-    @clause("FENCE-04", "An expired lease fences until somebody takes the run over, and no longer.")
+    @clause("FENCE-04")
     async def test_a_takeover_shuts_the_old_owner_out(self) -> None:
         await self._held_by("w1", until_ms=NOW_MS - 10)
         await self.store.save_checkpoint(a_checkpoint(), owner="w1")
@@ -66,7 +66,7 @@ class FenceClauses(ClauseGroup):
         await self.store.save_checkpoint(a_checkpoint(1), owner="w2")
         assert await self.store.list_checkpoints("r1") == [a_checkpoint(0), a_checkpoint(1)]
 
-    @clause("FENCE-05", "A fence in a transaction stops the whole of it.")
+    @clause("FENCE-05")
     async def test_a_lost_lease_rolls_the_transaction_back(self) -> None:
         await self._held_by("w1")
 
@@ -79,7 +79,7 @@ class FenceClauses(ClauseGroup):
             await self.store.transaction(work)
         assert await self.store.list_checkpoints("r1") == []
 
-    @clause("FENCE-06", "A lease that a patch took away is lost as well.")
+    @clause("FENCE-06")
     async def test_a_patched_lease_is_lost(self) -> None:
         await self._held_by("w1")
         await self.store.update_run("r1", RunPatch(status="cancelled", locked_by=None, locked_until_ms=None))
@@ -87,7 +87,7 @@ class FenceClauses(ClauseGroup):
             await self.store.save_checkpoint(a_checkpoint(), owner="w1")
         assert await self.store.list_checkpoints("r1") == []
 
-    @clause("FENCE-20", "A takeover and a late checkpoint at once: after the takeover nothing more is written.")
+    @clause("FENCE-20")
     async def test_nothing_is_written_after_a_takeover(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():

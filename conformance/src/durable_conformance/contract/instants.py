@@ -1,6 +1,6 @@
 """Instants: to the millisecond, in UTC, wherever the process, the session and the year may be.
 
-Not in this issue: local times that another tool wrote to MySQL, and mixed representations in one SQLite file.
+Not yet: local times that another tool wrote to MySQL, and mixed representations in one SQLite file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ZONES = ("America/Sao_Paulo", "Asia/Kolkata", "Europe/Berlin", "Pacific/Kiritim
 class InstantClauses(ClauseGroup):
     """Every deadline and every stamp."""
 
-    @clause("TIME-01", "Every column of instants keeps every millisecond, from year 1 to year 9999.")
+    @clause("TIME-01")
     async def test_every_millisecond_is_kept(self) -> None:
         for number, ms in enumerate(_INSTANTS_MS):
             when, run_id = from_ms(ms), f"r{number}"
@@ -64,7 +64,7 @@ class InstantClauses(ClauseGroup):
                 an_event(run_id, name=run_id, published_at_ms=ms)
             ]
 
-    @clause("TIME-02", "Microseconds are cut to the millisecond below, also before 1970.")
+    @clause("TIME-02")
     async def test_microseconds_are_cut(self) -> None:
         for number, whole in enumerate((NOW, datetime(1969, 12, 31, 23, 59, 59, 998_000, UTC))):
             fine = whole + timedelta(microseconds=999)
@@ -78,7 +78,7 @@ class InstantClauses(ClauseGroup):
                 assert read is not None
                 assert (read.enqueued_at, read.started_at, read.finished_at) == (whole, whole, whole)
 
-    @clause("TIME-03", "Stamps in any zone are the same instants, and come back as aware datetimes in UTC.")
+    @clause("TIME-03")
     async def test_any_zone_comes_back_as_utc(self) -> None:
         for number, zone in enumerate((timezone(timedelta(hours=-3)), timezone(timedelta(hours=5, minutes=30)))):
             local = NOW.astimezone(zone)
@@ -91,7 +91,7 @@ class InstantClauses(ClauseGroup):
                 assert stamp == NOW
                 assert stamp.tzinfo is UTC
 
-    @clause("TIME-04", "A naive datetime is refused wherever one is given, before anything is written.")
+    @clause("TIME-04")
     async def test_naive_datetimes_are_refused(self) -> None:
         naive = NOW.replace(tzinfo=None)
         await self.store.create_run(a_full_run())
@@ -112,7 +112,7 @@ class InstantClauses(ClauseGroup):
         assert await self.store.list_checkpoints("r1") == [a_full_checkpoint()]
         assert await self.store.take_buffered_signal("tok") is None
 
-    @clause("TIME-05", "A deadline that is no whole number of milliseconds, or past the year 9999, is refused.")
+    @clause("TIME-05")
     async def test_bad_deadlines_are_refused(self) -> None:
         await self.store.create_run(a_full_run())
         for bad in (10**18, -(10**18), 1.5, True, "5"):
@@ -129,7 +129,7 @@ class InstantClauses(ClauseGroup):
         assert await self.store.list_runs(RunQuery()) == [a_full_run()]
         assert await self.store.list_checkpoints("r1") == []
 
-    @clause("TIME-06", "Instants compare as instants, centuries apart as well as a millisecond apart.")
+    @clause("TIME-06")
     async def test_instants_compare_as_instants(self) -> None:
         in_order = sorted(_INSTANTS_MS)
         for ms in _INSTANTS_MS:
@@ -144,7 +144,7 @@ class InstantClauses(ClauseGroup):
             before = RunQuery(before=(from_ms(ms), everything[number]))
             assert ids(await self.store.list_runs(before)) == everything[:number][::-1]
 
-    @clause("TIME-07", "The process's own time zone does not matter, nor does its change.")
+    @clause("TIME-07")
     async def test_the_zone_of_the_process_does_not_matter(self) -> None:
         for number, zone in enumerate(_ZONES):
             with _zone_of_the_process(zone):
@@ -157,7 +157,7 @@ class InstantClauses(ClauseGroup):
                 run = a_run(f"r{number}-{offset}", namespace="default", created_at=from_ms(ms), wake_at_ms=ms)
                 assert await self.store.get_run(run.id) == run, zone
 
-    @clause("TIME-08", "The session's time zone does not matter.", needs=(Need.POSTGRES,))
+    @clause("TIME-08", needs=(Need.POSTGRES,))
     async def test_the_zone_of_the_session_does_not_matter(self) -> None:
         full = a_full_run()
         await self.store.create_run(full)

@@ -1,6 +1,7 @@
 """Leases: one holder at a time, exact to the millisecond, given back only by who holds it.
 
-Not in this issue: holders killed in other processes, skewed clocks, and connections that drop in mid-statement.
+Holders that are killed, stopped or wrong about the time: process_deaths. Not yet: connections that drop in
+mid-statement.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ __all__ = ["LeaseClauses"]
 class LeaseClauses(ClauseGroup):
     """try_lock_run, renew_run_lock, renew_run_locks, release_run_lock."""
 
-    @clause("LEASE-01", "A free run is leased, and the lease stands in its columns; nothing else of the run changes.")
+    @clause("LEASE-01")
     async def test_a_free_run_is_leased(self) -> None:
         await self.store.create_run(a_full_run(locked_by=None, locked_until_ms=None))
         assert await self.store.try_lock_run("r1", "w1", LEASE_MS, NOW_MS) is True
         assert await self._run() == a_full_run(locked_by="w1", locked_until_ms=LEASE_MS)
 
-    @clause("LEASE-02", "A live lease is refused to everyone, through any handle, until it is released.")
+    @clause("LEASE-02")
     async def test_a_live_lease_is_refused(self) -> None:
         await self.store.create_run(a_run())
         other = await self.open()
@@ -35,7 +36,7 @@ class LeaseClauses(ClauseGroup):
         assert await other.try_lock_run("r1", "w2", LEASE_MS + 5, NOW_MS) is True
         assert await self._lease() == ("w2", LEASE_MS + 5)
 
-    @clause("LEASE-03", "A lease ends at its very millisecond: then it can be taken, one before not.")
+    @clause("LEASE-03")
     async def test_a_lease_ends_at_its_millisecond(self) -> None:
         await self.store.create_run(a_run())
         assert await self.store.try_lock_run("r1", "w1", LEASE_MS, NOW_MS) is True
@@ -43,14 +44,14 @@ class LeaseClauses(ClauseGroup):
         assert await self.store.try_lock_run("r1", "w2", LEASE_MS + 9, LEASE_MS) is True
         assert await self._lease() == ("w2", LEASE_MS + 9)
 
-    @clause("LEASE-04", "A release by another owner changes nothing, whatever the case of its name.")
+    @clause("LEASE-04")
     async def test_a_release_by_another_changes_nothing(self) -> None:
         await self.store.create_run(a_full_run(locked_by="w1"))
         for owner in ("w2", "W1", "w", "w11"):
             await self.store.release_run_lock("r1", owner)
             assert await self._run() == a_full_run(locked_by="w1"), owner
 
-    @clause("LEASE-05", "A release by the holder frees the run, an expired lease included.")
+    @clause("LEASE-05")
     async def test_a_release_by_the_holder(self) -> None:
         for until_ms in (LEASE_MS, NOW_MS - 1):
             run_id = f"r{until_ms}"
@@ -58,13 +59,13 @@ class LeaseClauses(ClauseGroup):
             await self.store.release_run_lock(run_id, "w1")
             assert await self._run(run_id) == a_full_run(run_id, locked_by=None, locked_until_ms=None)
 
-    @clause("LEASE-06", "A release without an owner frees the run whoever holds it.")
+    @clause("LEASE-06")
     async def test_a_release_without_an_owner(self) -> None:
         await self.store.create_run(a_full_run())
         await self.store.release_run_lock("r1")
         assert await self._lease() == (None, None)
 
-    @clause("LEASE-07", "A run that is not there cannot be leased or renewed, and its release does nothing.")
+    @clause("LEASE-07")
     async def test_a_missing_run(self) -> None:
         assert await self.store.try_lock_run("r1", "w1", LEASE_MS, NOW_MS) is False
         assert await self.store.renew_run_lock("r1", "w1", LEASE_MS) is False
@@ -72,14 +73,14 @@ class LeaseClauses(ClauseGroup):
         await self.store.release_run_lock("r1")
         assert await self.store.get_run("r1") is None
 
-    @clause("LEASE-08", "A lease is not re-entrant: its holder too is refused while it lives.")
+    @clause("LEASE-08")
     async def test_a_lease_is_not_reentrant(self) -> None:
         await self.store.create_run(a_run())
         assert await self.store.try_lock_run("r1", "w1", LEASE_MS, NOW_MS) is True
         assert await self.store.try_lock_run("r1", "w1", LEASE_MS + 9, NOW_MS) is False
         assert await self._lease() == ("w1", LEASE_MS)
 
-    @clause("LEASE-09", "Only the holder renews, by its exact name.")
+    @clause("LEASE-09")
     async def test_only_the_holder_renews(self) -> None:
         await self.store.create_run(a_full_run(locked_by="w1"))
         for owner in ("w2", "W1", "w"):
@@ -90,20 +91,20 @@ class LeaseClauses(ClauseGroup):
         await self.store.create_run(a_run("free"))
         assert await self.store.renew_run_lock("free", "w1", LEASE_MS) is False
 
-    @clause("LEASE-10", "A renewal never shortens the lease, and is still told truly.")
+    @clause("LEASE-10")
     async def test_a_renewal_never_shortens(self) -> None:
         await self.store.create_run(a_full_run(locked_by="w1"))
         assert await self.store.renew_run_lock("r1", "w1", LEASE_MS - 1000) is True
         assert await self._lease() == ("w1", LEASE_MS)
 
-    @clause("LEASE-11", "Renewing twice to the same instant succeeds twice.")
+    @clause("LEASE-11")
     async def test_renewing_to_the_same_instant(self) -> None:
         await self.store.create_run(a_full_run(locked_by="w1"))
         for until_ms in (LEASE_MS, LEASE_MS, LEASE_MS + 1, LEASE_MS + 1):
             assert await self.store.renew_run_lock("r1", "w1", until_ms) is True
         assert await self._lease() == ("w1", LEASE_MS + 1)
 
-    @clause("LEASE-12", "An expired lease can be renewed until somebody has taken it over, and not after.")
+    @clause("LEASE-12")
     async def test_an_expired_lease_can_be_renewed(self) -> None:
         await self.store.create_run(a_full_run(locked_by="w1", locked_until_ms=NOW_MS - 500))
         assert await self.store.renew_run_lock("r1", "w1", NOW_MS) is True
@@ -111,7 +112,7 @@ class LeaseClauses(ClauseGroup):
         assert await self.store.renew_run_lock("r1", "w1", LEASE_MS + 9) is False
         assert await self._lease() == ("w2", LEASE_MS)
 
-    @clause("LEASE-13", "A lease asked for in some statuses is refused in all others.")
+    @clause("LEASE-13")
     async def test_a_lease_in_some_statuses(self) -> None:
         for status in (*LIVE_STATUSES, *TERMINAL_STATUSES):
             await self.store.create_run(a_run(status, status=status))
@@ -122,7 +123,7 @@ class LeaseClauses(ClauseGroup):
         assert await self._lease("pending") == (None, None)
         assert await self.store.try_lock_run("completed", "w1", LEASE_MS, NOW_MS) is True, "unasked, any status will do"
 
-    @clause("LEASE-14", "A lease may last beyond 2038, and to the year 9999.")
+    @clause("LEASE-14")
     async def test_a_lease_may_last_long(self) -> None:
         beyond_2038, last = 2**31 * 1000 + 123, 253_402_300_799_999
         await self.store.create_run(a_run())
@@ -131,7 +132,7 @@ class LeaseClauses(ClauseGroup):
         assert await self.store.renew_run_lock("r1", "w1", last) is True
         assert await self._lease() == ("w1", last)
 
-    @clause("LEASE-15", "Many leases are renewed by one call; it returns those that are lost, and leaves them alone.")
+    @clause("LEASE-15")
     async def test_many_leases_are_renewed_at_once(self) -> None:
         for run_id, owner in (("r1", "w1"), ("r2", "w2"), ("stolen", "thief"), ("free", None)):
             await self.store.create_run(a_run(run_id, status="running", locked_by=owner, locked_until_ms=LEASE_MS))
@@ -144,7 +145,7 @@ class LeaseClauses(ClauseGroup):
         assert (await self._lease("free"))[0] is None
         assert await self.store.renew_run_locks((), LEASE_MS) == set()
 
-    @clause("LEASE-16", "Renewing many never shortens a lease, works on an expired one, and twice to the same instant.")
+    @clause("LEASE-16")
     async def test_many_renewals_are_as_single_ones(self) -> None:
         await self.store.create_run(a_full_run("longer", locked_by="w1", locked_until_ms=LEASE_MS + 500))
         await self.store.create_run(a_full_run("expired", locked_by="w1", locked_until_ms=NOW_MS - 500))
@@ -153,7 +154,7 @@ class LeaseClauses(ClauseGroup):
             assert await self._lease("longer") == ("w1", LEASE_MS + 500)
             assert await self._lease("expired") == ("w1", LEASE_MS)
 
-    @clause("LEASE-17", "Any number of leases is renewed by one call.")
+    @clause("LEASE-17")
     async def test_any_number_of_leases(self) -> None:
         held = [(f"r{number:03}", "w1") for number in range(450)]
         for run_id, owner in held[::90]:
@@ -162,7 +163,7 @@ class LeaseClauses(ClauseGroup):
         for run_id, owner in held[::90]:
             assert await self._lease(run_id) == (owner, LEASE_MS)
 
-    @clause("LEASE-20", "Of any number that want the same run at once exactly one gets it.")
+    @clause("LEASE-20")
     async def test_one_holder_wins(self) -> None:
         async with self.racers(8) as crew:
             for turn in crew.rounds():
@@ -177,7 +178,7 @@ class LeaseClauses(ClauseGroup):
                 winner = got.index(True)
                 assert await self._lease(run_id) == (f"w{winner}", LEASE_MS + winner)
 
-    @clause("LEASE-21", "Several that go through the same runs at once get each run once, without a deadlock.")
+    @clause("LEASE-21")
     async def test_many_runs_are_each_leased_once(self) -> None:
         async with self.racers(4) as crew:
             for turn in crew.rounds(12):
@@ -187,7 +188,7 @@ class LeaseClauses(ClauseGroup):
                 got = await crew.together(lambda store, number, runs=everything: _lease_all(store, number, runs))
                 assert sorted(run_id for one in got for run_id in one) == everything
 
-    @clause("LEASE-22", "A renewal and a takeover of an expired lease at once: exactly one succeeds.")
+    @clause("LEASE-22")
     async def test_renewal_against_takeover(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():
@@ -203,7 +204,7 @@ class LeaseClauses(ClauseGroup):
                 assert renewed is not taken
                 assert await self._lease(run_id) == ("w2" if taken else "w1", LEASE_MS)
 
-    @clause("LEASE-23", "A late release and a takeover at once: the new holder keeps its lease.")
+    @clause("LEASE-23")
     async def test_release_against_takeover(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():

@@ -1,7 +1,7 @@
 """The schema: made when absent, mended when short, left alone when it is somebody's own.
 
-Not in this issue: processes that make it at once, tables of other tools in every layout, and types that change while
-a process runs.
+Processes that make it at once: process_races. Not yet: tables of other tools in every layout, and types that
+change while a process runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SQL, _SPOILS = (Need.SQL,), True
 class SchemaClauses(ClauseGroup):
     """ensure_schema, verify_schema."""
 
-    @clause("SCHEMA-01", "Ensuring a schema that is there keeps what lies in it, and it verifies.")
+    @clause("SCHEMA-01")
     async def test_ensuring_again_keeps_everything(self) -> None:
         await self.store.create_run(a_full_run())
         for store in (self.store, await self.open()):
@@ -38,12 +38,7 @@ class SchemaClauses(ClauseGroup):
             await store.verify_schema()
         assert await self.store.list_runs(RunQuery()) == [a_full_run()]
 
-    @clause(
-        "SCHEMA-02",
-        "An empty database gets the six tables with exactly their columns.",
-        needs=_SQL,
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-02", needs=_SQL, spoils_schema=_SPOILS)
     async def test_an_empty_database(self) -> None:
         drop_tables(self.sql)
         store = await self.open()
@@ -53,19 +48,14 @@ class SchemaClauses(ClauseGroup):
             assert columns_of(self.sql, table).keys() == columns, table
         await self._expect_that_it_works(store)
 
-    @clause("SCHEMA-03", "Ensuring it again changes nothing in the catalogue.", needs=_SQL)
+    @clause("SCHEMA-03", needs=_SQL)
     async def test_ensuring_again_changes_nothing(self) -> None:
         before = self._catalogue()
         for store in (self.store, await self.open()):
             await store.ensure_schema()
         assert self._catalogue() == before
 
-    @clause(
-        "SCHEMA-04",
-        "Tables that lack a nullable column get it, and their rows stay.",
-        needs=_SQL,
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-04", needs=_SQL, spoils_schema=_SPOILS)
     async def test_missing_columns_are_added(self) -> None:
         await self._save_one_of_each()
         for table, columns in _HEALED.items():
@@ -83,7 +73,7 @@ class SchemaClauses(ClauseGroup):
         assert (checkpoint.events, checkpoint.enqueued_at) == (None, checkpoint.started_at)
         await self._expect_that_it_works(store)
 
-    @clause("SCHEMA-05", "Runs from before there were namespaces are in 'default'.", needs=_SQL, spoils_schema=_SPOILS)
+    @clause("SCHEMA-05", needs=_SQL, spoils_schema=_SPOILS)
     async def test_a_missing_namespace_is_added(self) -> None:
         await self.store.create_run(a_run())
         for index in indexes_of(self.sql, "durable_workflow_runs"):
@@ -99,7 +89,7 @@ class SchemaClauses(ClauseGroup):
         assert run.namespace == "default"
         assert [one.id for one in await store.list_pending_runs(9, "default")] == ["r1"]
 
-    @clause("SCHEMA-06", "A table and an index that were dropped are made again.", needs=_SQL, spoils_schema=_SPOILS)
+    @clause("SCHEMA-06", needs=_SQL, spoils_schema=_SPOILS)
     async def test_dropped_tables_and_indexes_come_back(self) -> None:
         before = self._catalogue()
         self.sql.execute("DROP TABLE durable_signal_waiters")
@@ -112,12 +102,7 @@ class SchemaClauses(ClauseGroup):
         assert self._catalogue() == before
         await self._expect_that_it_works(store)
 
-    @clause(
-        "SCHEMA-07",
-        "An index over the same columns under another name serves as well.",
-        needs=_SQL,
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-07", needs=_SQL, spoils_schema=_SPOILS)
     async def test_an_equivalent_index_serves(self) -> None:
         table = "durable_buffered_signals"
         on = f" ON {table}" if self.sql.dialect == "mysql" else ""
@@ -128,9 +113,7 @@ class SchemaClauses(ClauseGroup):
         await (await self.open()).ensure_schema()
         assert indexes_of(self.sql, table) == {"somebody_elses_idx"}
 
-    @clause(
-        "SCHEMA-08", "Other tables, other columns and other indexes are left alone.", needs=_SQL, spoils_schema=_SPOILS
-    )
+    @clause("SCHEMA-08", needs=_SQL, spoils_schema=_SPOILS)
     async def test_other_things_are_left_alone(self) -> None:
         self.sql.execute("DROP TABLE IF EXISTS durable_of_somebody")
         if has_marker := "durable_schema_meta" in tables_there(self.sql):
@@ -155,12 +138,7 @@ class SchemaClauses(ClauseGroup):
         await self._expect_that_it_works(store)
         self.sql.execute("DROP TABLE durable_of_somebody")
 
-    @clause(
-        "SCHEMA-09",
-        "Verifying names what is missing with the DDL that mends it, and changes nothing.",
-        needs=_SQL,
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-09", needs=_SQL, spoils_schema=_SPOILS)
     async def test_verifying_names_the_ddl(self) -> None:
         self.sql.execute("DROP TABLE durable_buffered_events")
         self.sql.execute("ALTER TABLE durable_workflow_runs DROP COLUMN origin")
@@ -175,7 +153,7 @@ class SchemaClauses(ClauseGroup):
         await (await self.open()).verify_schema()
         await self._expect_that_it_works(await self.open())
 
-    @clause("SCHEMA-10", "On an empty database verifying asks for all six tables.", needs=_SQL, spoils_schema=_SPOILS)
+    @clause("SCHEMA-10", needs=_SQL, spoils_schema=_SPOILS)
     async def test_verifying_an_empty_database(self) -> None:
         drop_tables(self.sql)
         with pytest.raises(SchemaMissing) as caught:
@@ -184,22 +162,12 @@ class SchemaClauses(ClauseGroup):
             assert table in str(caught.value)
         assert not COLUMNS.keys() & tables_there(self.sql)
 
-    @clause(
-        "SCHEMA-11",
-        "Whole-second instants are refused by the column, with the ALTER that mends it.",
-        needs=(Need.MYSQL,),
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-11", needs=(Need.MYSQL,), spoils_schema=_SPOILS)
     async def test_whole_seconds_are_refused(self) -> None:
         self.sql.execute("ALTER TABLE durable_workflow_runs MODIFY locked_until datetime NULL")
         await self._expect_mismatch_and_mend("durable_workflow_runs", "locked_until")
 
-    @clause(
-        "SCHEMA-12",
-        "Keys that ignore case are refused by the column, with the ALTER that mends it.",
-        needs=(Need.MYSQL,),
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-12", needs=(Need.MYSQL,), spoils_schema=_SPOILS)
     async def test_keys_that_ignore_case_are_refused(self) -> None:
         self.sql.execute(
             "ALTER TABLE durable_signal_waiters MODIFY token varchar(191) "
@@ -207,42 +175,22 @@ class SchemaClauses(ClauseGroup):
         )
         await self._expect_mismatch_and_mend("durable_signal_waiters", "token")
 
-    @clause(
-        "SCHEMA-13",
-        "A position without a sign is refused by the column, with the ALTER that mends it.",
-        needs=(Need.MYSQL,),
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-13", needs=(Need.MYSQL,), spoils_schema=_SPOILS)
     async def test_positions_without_a_sign_are_refused(self) -> None:
         self.sql.execute("ALTER TABLE durable_step_checkpoints MODIFY seq int unsigned NOT NULL")
         await self._expect_mismatch_and_mend("durable_step_checkpoints", "seq")
 
-    @clause(
-        "SCHEMA-14",
-        "Another tool's jsonb payloads are refused by the column, with the ALTER that mends it.",
-        needs=(Need.POSTGRES,),
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-14", needs=(Need.POSTGRES,), spoils_schema=_SPOILS)
     async def test_jsonb_payloads_are_refused(self) -> None:
         self.sql.execute("ALTER TABLE durable_workflow_runs ALTER COLUMN output TYPE jsonb USING output::jsonb")
         await self._expect_mismatch_and_mend("durable_workflow_runs", "output")
 
-    @clause(
-        "SCHEMA-15",
-        "Instants as epoch numbers are refused by the column, with the ALTER that mends it.",
-        needs=(Need.POSTGRES,),
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-15", needs=(Need.POSTGRES,), spoils_schema=_SPOILS)
     async def test_epoch_numbers_are_refused(self) -> None:
         self.sql.execute("ALTER TABLE durable_buffered_events ALTER COLUMN published_at TYPE bigint USING 0")
         await self._expect_mismatch_and_mend("durable_buffered_events", "published_at", mends=False)
 
-    @clause(
-        "SCHEMA-20",
-        "Any number of handles that ensure an empty database at once all succeed.",
-        needs=_SQL,
-        spoils_schema=_SPOILS,
-    )
+    @clause("SCHEMA-20", needs=_SQL, spoils_schema=_SPOILS)
     async def test_ensuring_at_once(self) -> None:
         async with self.racers(4) as crew:
             for _ in crew.rounds(4):

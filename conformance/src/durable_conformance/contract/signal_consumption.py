@@ -17,7 +17,7 @@ __all__ = ["SignalConsumptionClauses"]
 class SignalConsumptionClauses(ClauseGroup):
     """consume_buffered_signal."""
 
-    @clause("CONSUME-01", "The oldest buffered payload is taken, saved at the waiter's position and returned.")
+    @clause("CONSUME-01")
     async def test_the_oldest_payload_is_taken(self) -> None:
         await self._held()
         for payload in ("first", "second"):
@@ -31,7 +31,7 @@ class SignalConsumptionClauses(ClauseGroup):
         assert again == StepCheckpoint.of_signal(a_waiter(seq=3), "second", NOW)
         assert await self.store.take_buffered_signal("tok") is None
 
-    @clause("CONSUME-02", "With nothing buffered the waiter stands, and the next signal finds it.")
+    @clause("CONSUME-02")
     async def test_the_waiter_stands(self) -> None:
         await self._held()
         waiter = a_waiter("tok", "r1", 2, "p:1")
@@ -41,7 +41,7 @@ class SignalConsumptionClauses(ClauseGroup):
         assert await self.store.list_checkpoints("r1") == []
         assert await self.store.deliver_signal("tok", 1, NOW) == waiter
 
-    @clause("CONSUME-03", "A payload of None is a signal: it comes back as a checkpoint.")
+    @clause("CONSUME-03")
     async def test_none_is_consumed(self) -> None:
         await self._held()
         await self.store.buffer_signal("tok", None)
@@ -49,7 +49,7 @@ class SignalConsumptionClauses(ClauseGroup):
         assert saved == StepCheckpoint.of_signal(a_waiter(), None, NOW)
         assert await self.store.take_buffered_signal("tok") is None
 
-    @clause("CONSUME-04", "Any waiter of this run on the token goes when a payload is taken, others stay.")
+    @clause("CONSUME-04")
     async def test_own_waiters_go(self) -> None:
         await self._held()
         await self.store.put_signal_waiter(a_waiter("tok", "r1", 9))
@@ -58,14 +58,14 @@ class SignalConsumptionClauses(ClauseGroup):
         assert await self.store.consume_buffered_signal(a_waiter(), NOW, owner="w1") is not None
         assert await self.store.list_signal_waiters("") == [a_waiter("other", "r1", 8)]
 
-    @clause("CONSUME-05", "With nothing buffered this run's older waiter on the token gives way to the new one.")
+    @clause("CONSUME-05")
     async def test_own_waiter_gives_way(self) -> None:
         await self._held()
         await self.store.put_signal_waiter(a_waiter("tok", "r1", 9, "p:9"))
         assert await self.store.consume_buffered_signal(a_waiter(), NOW, owner="w1") is None
         assert await self.store.list_signal_waiters("") == [a_waiter()]
 
-    @clause("CONSUME-06", "Who does not hold the run gets LeaseLost; no payload is taken and no waiter put.")
+    @clause("CONSUME-06")
     async def test_a_stranger_takes_nothing(self) -> None:
         await self._held()
         await self.store.create_run(a_run("free", status="running"))
@@ -78,7 +78,7 @@ class SignalConsumptionClauses(ClauseGroup):
         assert await self.store.list_signal_waiters("") == []
         assert await self.store.take_buffered_signal("tok") == BufferedSignal(payload=1)
 
-    @clause("CONSUME-07", "While another live run waits on the token it is in use; its waiter and all payloads stay.")
+    @clause("CONSUME-07")
     async def test_a_token_in_use(self) -> None:
         await self._held()
         for status in LIVE_STATUSES:
@@ -94,7 +94,7 @@ class SignalConsumptionClauses(ClauseGroup):
             assert await self.store.take_buffered_signal(theirs.token) == BufferedSignal(payload=status)
         assert await self.store.list_checkpoints("r1") == []
 
-    @clause("CONSUME-08", "A waiter of a run that has ended or is gone does not keep the token.")
+    @clause("CONSUME-08")
     async def test_a_dead_waiter_gives_way(self) -> None:
         await self._held()
         for seq, status in enumerate((*TERMINAL_STATUSES, "gone")):
@@ -106,7 +106,7 @@ class SignalConsumptionClauses(ClauseGroup):
             assert await self.store.consume_buffered_signal(mine, NOW, owner="w1") is None, status
             assert await self.store.list_signal_waiters(token) == [mine]
 
-    @clause("CONSUME-09", "A consumption inside a transaction that fails has not happened.")
+    @clause("CONSUME-09")
     async def test_a_consumption_rolls_back(self) -> None:
         await self._held()
         await self.store.buffer_signal("tok", 1)
@@ -122,7 +122,7 @@ class SignalConsumptionClauses(ClauseGroup):
         assert await self.store.list_signal_waiters("") == []
         assert await self.store.take_buffered_signal("tok") == BufferedSignal(payload=1)
 
-    @clause("CONSUME-10", "A placeholder at the position gives way, and the run itself is not touched.")
+    @clause("CONSUME-10")
     async def test_a_consumed_signal_replaces_a_placeholder(self) -> None:
         await self._held()
         before = await self.store.get_run("r1")
@@ -132,9 +132,7 @@ class SignalConsumptionClauses(ClauseGroup):
         assert await self.store.list_checkpoints("r1") == [saved]
         assert await self.store.get_run("r1") == before
 
-    @clause(
-        "CONSUME-11", "A wait that was served while its turn ran gets that checkpoint; nothing is taken or registered."
-    )
+    @clause("CONSUME-11")
     async def test_a_served_wait_is_answered(self) -> None:
         await self._held()
         assert await self.store.consume_buffered_signal(a_waiter(), NOW, owner="w1") is None
@@ -148,7 +146,7 @@ class SignalConsumptionClauses(ClauseGroup):
             await self.store.consume_buffered_signal(a_waiter(), at(9), owner="w2")
         assert await self.store.take_buffered_signal("tok") == BufferedSignal(payload="second")
 
-    @clause("CONSUME-12", "A token that is too long for its checkpoint's name is refused before anybody waits for it.")
+    @clause("CONSUME-12")
     async def test_a_token_too_long_to_be_served(self) -> None:
         await self._held()
         longest = "x" * (191 - len("signal:"))
@@ -160,7 +158,7 @@ class SignalConsumptionClauses(ClauseGroup):
         saved = await self.store.get_checkpoint("r1", 0)
         assert saved == StepCheckpoint.of_signal(a_waiter(longest), 1, NOW)
 
-    @clause("CONSUME-20", "Of several waits for one payload at once exactly one gets it.")
+    @clause("CONSUME-20")
     async def test_one_wait_gets_the_payload(self) -> None:
         async with self.racers(4) as crew:
             for turn in crew.rounds():
@@ -182,7 +180,7 @@ class SignalConsumptionClauses(ClauseGroup):
                 assert waiting == standing[:1]
                 assert len(standing) <= 1, "two runs were both told that they wait"
 
-    @clause("CONSUME-21", "A signal and a second look of its wait at once: served once, and no waiter stays behind.")
+    @clause("CONSUME-21")
     async def test_a_second_look_against_the_signal(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():

@@ -1,6 +1,6 @@
 """Delivery: a signal reaches its waiter or the buffer, in one transaction, whoever comes first.
 
-Not in this issue: a sender killed between two statements, in every order.
+A sender that is killed: process_deaths.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["SignalDeliveryClauses"]
 class SignalDeliveryClauses(ClauseGroup):
     """deliver_signal."""
 
-    @clause("DELIVER-01", "A parked run's waiter is served: removed, its checkpoint saved, its run due now.")
+    @clause("DELIVER-01")
     async def test_a_waiter_is_served(self) -> None:
         parked = _parked(wake_at_ms=NOW_MS + 60_000)
         await self.store.create_run(parked)
@@ -49,7 +49,7 @@ class SignalDeliveryClauses(ClauseGroup):
         assert but(run, updated_at=parked.updated_at) == but(parked, wake_at_ms=NOW_MS)
         assert ids(await self.store.claim_due_runs("w1", LEASE_MS, NOW_MS, 5)) == ["r1"]
 
-    @clause("DELIVER-02", "Without a waiter the payload is buffered, behind those that are there.")
+    @clause("DELIVER-02")
     async def test_without_a_waiter_it_is_buffered(self) -> None:
         await self.store.create_run(_parked())
         await self.store.put_signal_waiter(a_waiter("other"))
@@ -61,7 +61,7 @@ class SignalDeliveryClauses(ClauseGroup):
         assert await self._run() == _parked()
         assert len(await self.store.list_signal_waiters("")) == 1
 
-    @clause("DELIVER-03", "A running run keeps its lease and gets an instant, so that its turn cannot sleep over it.")
+    @clause("DELIVER-03")
     async def test_a_running_run_is_made_due(self) -> None:
         running = a_full_run(wake_at_ms=None)
         await self.store.create_run(running)
@@ -70,7 +70,7 @@ class SignalDeliveryClauses(ClauseGroup):
         run = await self._run()
         assert but(run, updated_at=running.updated_at) == but(running, wake_at_ms=NOW_MS)
 
-    @clause("DELIVER-04", "A waiter whose run has ended or is gone is removed, and the payload buffered.")
+    @clause("DELIVER-04")
     async def test_a_dead_waiter_is_not_served(self) -> None:
         for status in (*TERMINAL_STATUSES, "gone"):
             token, run_id = f"tok:{status}", f"run-{status}"
@@ -85,7 +85,7 @@ class SignalDeliveryClauses(ClauseGroup):
             if status != "gone":
                 assert await self.store.get_run(run_id) == ended
 
-    @clause("DELIVER-05", "Every live run's waiter is served, whatever its status; the status stays.")
+    @clause("DELIVER-05")
     async def test_every_live_run_is_served(self) -> None:
         for status in LIVE_STATUSES:
             await self.store.create_run(a_run(status, status=status))
@@ -94,14 +94,14 @@ class SignalDeliveryClauses(ClauseGroup):
             assert await self.store.get_checkpoint(status, 0) is not None
             assert (await self._run(status)).status == status
 
-    @clause("DELIVER-06", "A payload of None is delivered as a completed checkpoint without output.")
+    @clause("DELIVER-06")
     async def test_none_is_delivered(self) -> None:
         await self.store.create_run(_parked())
         await self.store.put_signal_waiter(a_waiter())
         assert await self.store.deliver_signal("tok", None, NOW) == a_waiter()
         assert await self.store.get_checkpoint("r1", 0) == StepCheckpoint.of_signal(a_waiter(), None, NOW)
 
-    @clause("DELIVER-07", "A payload that is no JSON is refused: the waiter stays and nothing is written.")
+    @clause("DELIVER-07")
     async def test_a_bad_payload_changes_nothing(self) -> None:
         await self.store.create_run(_parked())
         await self.store.put_signal_waiter(a_waiter())
@@ -113,7 +113,7 @@ class SignalDeliveryClauses(ClauseGroup):
         assert await self.store.list_checkpoints("r1") == []
         assert await self._run() == _parked()
 
-    @clause("DELIVER-08", "A placeholder at the waiter's position gives way to the delivered checkpoint.")
+    @clause("DELIVER-08")
     async def test_a_placeholder_gives_way(self) -> None:
         await self.store.create_run(_parked())
         await self.store.save_checkpoint(
@@ -123,7 +123,7 @@ class SignalDeliveryClauses(ClauseGroup):
         await self.store.deliver_signal("tok", "yes", at(4))
         assert await self.store.list_checkpoints("r1") == [StepCheckpoint.of_signal(a_waiter(), "yes", at(4))]
 
-    @clause("DELIVER-09", "Tokens are exact: a signal reaches the waiter of its very token.")
+    @clause("DELIVER-09")
     async def test_tokens_are_exact(self) -> None:
         await self.store.create_run(_parked())
         for seq, token in enumerate(TWINS[:-1]):
@@ -132,7 +132,7 @@ class SignalDeliveryClauses(ClauseGroup):
         assert await self.store.deliver_signal(TWINS[1], "second", NOW) == a_waiter(TWINS[1], seq=1)
         assert [one.output for one in await self.store.list_checkpoints("r1")] == ["second"]
 
-    @clause("DELIVER-10", "A delivery inside a transaction that fails has not happened.")
+    @clause("DELIVER-10")
     async def test_a_delivery_rolls_back(self) -> None:
         await self.store.create_run(_parked())
         await self.store.put_signal_waiter(a_waiter())
@@ -149,7 +149,7 @@ class SignalDeliveryClauses(ClauseGroup):
         assert await self.store.take_buffered_signal("other") is None
         assert await self._run() == _parked()
 
-    @clause("DELIVER-11", "Of several signals one is delivered and the others wait for the next position.")
+    @clause("DELIVER-11")
     async def test_one_waiter_takes_one_signal(self) -> None:
         await self.store.create_run(_parked())
         await self.store.put_signal_waiter(a_waiter())
@@ -158,7 +158,7 @@ class SignalDeliveryClauses(ClauseGroup):
         assert [one.output for one in await self.store.list_checkpoints("r1")] == [0]
         assert [(await self._taken()), (await self._taken())] == [1, 2]
 
-    @clause("DELIVER-20", "Of several signals at once exactly one is delivered and each other buffered.")
+    @clause("DELIVER-20")
     async def test_senders_share_one_waiter(self) -> None:
         async with self.racers(4) as crew:
             for turn in crew.rounds():
@@ -175,7 +175,7 @@ class SignalDeliveryClauses(ClauseGroup):
                 assert rest == [number for number in range(crew.size) if served[number] is None]
                 assert await self.store.take_buffered_signal(token) is None
 
-    @clause("DELIVER-21", "A signal and a wait at once: the payload arrives, and nothing is left on either side.")
+    @clause("DELIVER-21")
     async def test_a_signal_meets_its_wait(self) -> None:
         async with self.racers(2) as crew:
             for turn in crew.rounds():
@@ -194,10 +194,7 @@ class SignalDeliveryClauses(ClauseGroup):
                 assert await self.store.list_signal_waiters(token) == []
                 assert await self.store.take_buffered_signal(token) is None
 
-    @clause(
-        "DELIVER-22",
-        "Several signals and waits at once: every payload arrives once or stays buffered, none with a waiter.",
-    )
+    @clause("DELIVER-22")
     async def test_signals_and_waits_at_once(self) -> None:
         async with self.racers(4) as crew:
             for turn in crew.rounds():

@@ -1,6 +1,6 @@
 """Transactions: all of it or nothing, seen by nobody before it commits.
 
-Not in this issue: forced deadlocks, connections that are killed around COMMIT, and exhausted pools.
+Not yet: forced deadlocks, connections that are killed around COMMIT, and exhausted pools.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Abort(BaseException):
 class TransactionClauses(ClauseGroup):
     """transaction, connected, on_commit."""
 
-    @clause("TX-01", "A transaction that returns has committed its checkpoint, and hands the result through.")
+    @clause("TX-01")
     async def test_a_transaction_commits(self) -> None:
         async def work(tx: StoreTransaction) -> str:
             await tx.save_checkpoint(a_full_checkpoint())
@@ -46,7 +46,7 @@ class TransactionClauses(ClauseGroup):
         assert await self.store.transaction(work) == "result"
         assert await (await self.open()).list_checkpoints("r1") == [a_full_checkpoint()]
 
-    @clause("TX-02", "Whatever is raised, Ctrl-C included, nothing of the transaction has happened.")
+    @clause("TX-02")
     async def test_a_transaction_rolls_back(self) -> None:
         await self._fill()
         for error in (LookupError, _Abort):
@@ -59,7 +59,7 @@ class TransactionClauses(ClauseGroup):
                 await self.store.transaction(work)
             await self._expect_as_filled()
 
-    @clause("TX-03", "Until it commits nobody else sees anything of it.", needs=(Need.ISOLATION,))
+    @clause("TX-03", needs=(Need.ISOLATION,))
     async def test_nobody_sees_it_before(self) -> None:
         await self.store.create_run(a_run())
         other = await self.open()
@@ -75,9 +75,7 @@ class TransactionClauses(ClauseGroup):
         assert len(await other.list_checkpoints("r1")) == 1
         assert ids(await other.list_incomplete_runs()) == ["r1"]
 
-    @clause(
-        "TX-04", "A transaction inside a transaction is a savepoint: it can fail alone, and falls with the outer one."
-    )
+    @clause("TX-04")
     async def test_transactions_nest(self) -> None:
         async def inner(tx: StoreTransaction) -> None:
             await tx.save_checkpoint(a_checkpoint(1))
@@ -105,7 +103,7 @@ class TransactionClauses(ClauseGroup):
         assert [one.seq for one in await self.store.list_checkpoints("r1")] == [0, 1, 3]
         assert await self.store.take_buffered_signal("tok") is None
 
-    @clause("TX-05", "Every call of the store joins the transaction that is open.")
+    @clause("TX-05")
     async def test_every_call_joins(self) -> None:
         await self._fill()
 
@@ -119,7 +117,7 @@ class TransactionClauses(ClauseGroup):
         assert await store.list_signal_waiters("") == []
         assert await store.list_buffered_events("paid", 9) == []
 
-    @clause("TX-06", "A refused write inside a transaction leaves the rest of it to its owner.")
+    @clause("TX-06")
     async def test_a_refusal_does_not_end_the_transaction(self) -> None:
         async def work(tx: StoreTransaction) -> None:
             await tx.save_checkpoint(a_checkpoint(0))
@@ -136,7 +134,7 @@ class TransactionClauses(ClauseGroup):
         assert [one.seq for one in await self.store.list_checkpoints("r1")] == [0, 2]
         assert ids(await self.store.list_runs(RunQuery())) == ["r1"]
 
-    @clause("TX-07", "What is to happen on commit happens at once when nothing is open, and once after a commit.")
+    @clause("TX-07")
     async def test_on_commit(self) -> None:
         rung: list[str] = []
         self.store.on_commit(lambda: rung.append("now"))
@@ -151,7 +149,7 @@ class TransactionClauses(ClauseGroup):
         await self.store.transaction(lambda _tx: self.store.create_run(a_run()))
         assert rung == ["now", "later"]
 
-    @clause("TX-08", "A handle works without a kept connection, within one, and again after it; none stays open.")
+    @clause("TX-08")
     async def test_connections_come_and_go(self) -> None:
         harness = self._cell_harness
         await self.connect()
@@ -171,9 +169,7 @@ class TransactionClauses(ClauseGroup):
         if before is not None:
             self.expect_connections(before)
 
-    @clause(
-        "TX-09", "A task that is cancelled in the middle of its transaction has done nothing.", needs=(Need.EVENT_LOOP,)
-    )
+    @clause("TX-09", needs=(Need.EVENT_LOOP,))
     async def test_a_cancelled_task_rolls_back(self) -> None:
         inside, loop = asyncio.Event(), asyncio.get_running_loop()
 

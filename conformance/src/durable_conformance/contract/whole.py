@@ -18,6 +18,8 @@ from durable_conformance.contract.leases import LeaseClauses
 from durable_conformance.contract.patches import PatchClauses
 from durable_conformance.contract.payloads import PayloadClauses
 from durable_conformance.contract.polls import PollClauses
+from durable_conformance.contract.process_deaths import ProcessDeathClauses
+from durable_conformance.contract.process_races import ProcessRaceClauses
 from durable_conformance.contract.queries import QueryClauses
 from durable_conformance.contract.retention import RetentionClauses
 from durable_conformance.contract.runs import RunClauses
@@ -56,6 +58,8 @@ class StoreContract(
     RetentionClauses,
     TransactionClauses,
     SchemaClauses,
+    ProcessRaceClauses,
+    ProcessDeathClauses,
 ):
     """Every clause. Subclass it with a harness, in a class whose name starts with ``Test``."""
 
