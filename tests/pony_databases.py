@@ -28,7 +28,7 @@ def bind_pony(database: Database, address: BackendAddress, **options: Any) -> No
         database.bind(provider="sqlite", filename=address.database, create_db=True, **options)
     elif server.kind == "mariadb":
         login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
-        database.bind(provider="mysql", db=address.database, **{**login, "charset": "utf8mb4", **options})
+        database.bind(provider="mysql", database=address.database, **{**login, "charset": "utf8mb4", **options})
     else:
         database.bind(provider="postgres", dsn=address.url, **options)
     database.disconnect()  # Pony looks at what it is bound to, and keeps that connection

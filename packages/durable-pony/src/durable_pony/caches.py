@@ -69,7 +69,7 @@ class Joined:
             self.begin()
         self._writing = begins or not sql.startswith("SELECT")
         try:
-            cursor = self._database._exec_sql(sql, params or None, False, begins)  # noqa: SLF001, FBT003 - see joined()
+            cursor = self._database._exec_sql(sql, params or None, False, begins)  # noqa: SLF001 - see joined()
         finally:
             if self._writing and self._cache.is_alive:
                 self._cache.query_results.clear()  # or the host's next query gives what it gave before

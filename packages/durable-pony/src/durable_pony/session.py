@@ -41,7 +41,7 @@ class PonySession:
     def __init__(self, database: Database, *, sqlite_pragmas: bool = True) -> None:
         self._database = database
         self._sqlite_pragmas = sqlite_pragmas
-        self._prepared = False
+        self._looked = False
         self._here = _Here()
 
     @property
@@ -85,7 +85,7 @@ class PonySession:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def connected(self) -> AbstractAsyncContextManager[None]:
-        """Leave no connection open on this thread that was not open before; Pony keeps it meanwhile."""
+        """Keep one connection for the block, and leave none open on this thread that was not open before."""
         return entered(self._connected())
 
     def on_commit(self, callback: Callable[[], None]) -> None:
@@ -101,56 +101,67 @@ class PonySession:
 
     @contextmanager
     def _ran(self, statement: Statement) -> Iterator[Any]:
-        dialect = self._arrive()
-        reads = statement.sql.startswith("SELECT")
-        if is_open(self._database):
-            session = joined(self._database)
-            session.settle()  # whose errors are the host's own
-            with translated(dialect):
-                yield session.run(statement.sql, statement.params, begins=not reads)
-            return
-        funnel = one_writer(self._database.provider) if dialect.name == "sqlite" and not reads else nullcontext()
-        with funnel, translated(dialect), own_session(self._database, dialect) as session:
-            yield session.run(statement.sql, statement.params, begins=False)
+        with self._visit() as dialect:
+            reads = statement.sql.startswith("SELECT")
+            if is_open(self._database):
+                session = joined(self._database)
+                session.settle()  # whose errors are the host's own
+                with translated(dialect):
+                    yield session.run(statement.sql, statement.params, begins=not reads)
+                return
+            funnel = one_writer(self._database.provider) if dialect.name == "sqlite" and not reads else nullcontext()
+            with funnel, translated(dialect), own_session(self._database, dialect) as session:
+                yield session.run(statement.sql, statement.params, begins=False)
 
     @contextmanager
     def _transaction(self, *, read_committed: bool) -> Iterator[None]:
-        dialect = self._arrive()
-        with transaction_block(self._database, dialect, read_committed=read_committed):
+        with self._visit() as dialect, transaction_block(self._database, dialect, read_committed=read_committed):
             yield
 
     @contextmanager
+    def _visit(self) -> Iterator[Dialect]:
+        """A call: on no event loop, on a live connection, and on a database that serves."""
+        _refuse_event_loop()
+        dialect = self.dialect
+        if is_open(self._database):
+            self._look_once(dialect)
+            yield dialect
+            return
+        with self._connected():
+            self._wake(dialect)
+            self._look_once(dialect)
+            yield dialect
+
+    @contextmanager
     def _connected(self) -> Iterator[None]:
-        if is_open(self._database) or self._database.provider.pool.con is not None:
+        database, here = self._database, self._here
+        if here.kept or is_open(database) or database.provider.pool.con is not None:
             yield
             return
+        here.kept = True
         try:
             yield
         finally:
-            if not is_open(self._database):
-                self._database.disconnect()
+            here.kept = False
+            if not is_open(database):
+                database.disconnect()
 
-    def _arrive(self) -> Dialect:
-        """See to what must be so before a statement: no event loop, a live connection, a file and charset that serve."""
-        _refuse_event_loop()
-        database, dialect = self._database, self.dialect
-        joins = is_open(database)
-        if not joins:
-            self._wake(dialect)
-        if not self._prepared:
-            if dialect.name == "mysql":
-                check_charset(database, dialect)
-            elif dialect.name == "sqlite":
-                refuse_memory(database)
-                if joins:
-                    return dialect  # a journal cannot be changed now
-                if self._sqlite_pragmas:
-                    prefer_wal(database, dialect)
-            self._prepared = True
-        return dialect
+    def _look_once(self, dialect: Dialect) -> None:
+        if self._looked:
+            return
+        database = self._database
+        if dialect.name == "mysql":
+            check_charset(database, dialect)
+        elif dialect.name == "sqlite":
+            refuse_memory(database)
+            if is_open(database):
+                return  # a journal cannot be changed now
+            if self._sqlite_pragmas:
+                prefer_wal(database, dialect)
+        self._looked = True
 
     def _wake(self, dialect: Dialect) -> None:
-        """Let Pony find out that a connection has died while it was idle, before a statement that must not run twice."""
+        """Let Pony notice that an idle connection has died, before a statement that must not run twice."""
         idle = time.monotonic() - self._here.used_at > _IDLE_S
         if idle and dialect.name != "sqlite" and self._database.provider.pool.con is not None:
             with translated(dialect), own_session(self._database, dialect) as session:
@@ -161,6 +172,7 @@ class PonySession:
 class _Here(threading.local):
     """What this thread is about."""
 
+    kept = False
     used_at = float("-inf")
 
 

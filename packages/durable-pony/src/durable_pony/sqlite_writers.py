@@ -22,7 +22,7 @@ def begin_writing(provider: Any, connection: Any) -> None:
     lock = provider.transaction_lock
     if not lock.acquire(timeout=_BUSY_TIMEOUT_S):
         raise StoreContention(
-            f"another thread of this process has had a transaction open on the SQLite database for {_BUSY_TIMEOUT_S} s: "
+            f"another thread of this process has been writing to the SQLite database for {_BUSY_TIMEOUT_S} s: "
             "keep db_sessions short, and let none wait for a thread that uses durable"
         )
     try:
