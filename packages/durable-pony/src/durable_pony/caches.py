@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from pony.orm import Database, core
 
 from durable_core.errors import StoreError
+from durable_pony.dialects import dialect_of
+from durable_pony.driver_errors import translated
 from durable_pony.sqlite_writers import begin_writing
 from durable_sql.after_commit import call_after_commit
 
@@ -36,10 +37,8 @@ def is_open(database: Database) -> bool:
 def joined(database: Database) -> Joined:
     """The session that is open on this thread."""
     cache = database._get_cache()  # noqa: SLF001 - Pony's public names begin a transaction at once
-    known = _known.get(cache)
-    if known is None:
-        known = _known[cache] = Joined(database, cache)
-    return known
+    known = getattr(cache.commit, "__self__", None)
+    return known if isinstance(known, Joined) else Joined(database, cache)
 
 
 class Joined:
@@ -51,6 +50,7 @@ class Joined:
 
     def __init__(self, database: Database, cache: Any) -> None:
         self._database = database
+        self._dialect = dialect_of(database)
         self._cache = cache
         self._waiting: list[Callable[[], None]] = []
         self._no_commit: str | None = None
@@ -78,7 +78,7 @@ class Joined:
 
     def settle(self) -> None:
         """Write what the host has changed in its entities and not flushed, so that it goes before what we write."""
-        if self._cache.modified:
+        if self._cache.is_alive and self._cache.modified:
             self.begin()
             self._cache.flush()
 
@@ -89,10 +89,10 @@ class Joined:
             return
         if cache.db_session is not None and cache.db_session.ddl:
             cache.immediate = True
-        elif cache.database.provider.dialect == "SQLite":
+        elif self._dialect.name == "sqlite":
             with cache.flush_disabled():
                 cache.immediate = False  # Pony itself would wait for other threads without end
-                begin_writing(cache.database.provider, cache.prepare_connection_for_query_execution())
+                begin_writing(self._database.provider, cache.prepare_connection_for_query_execution())
             cache.immediate = cache.in_transaction = True
             return
         with cache.flush_disabled():
@@ -129,11 +129,13 @@ class Joined:
         self._savepoints += 1
         name, waiting = f"durable_{self._savepoints}", len(self._waiting)
         flushed, self._flushed = self._flushed, False
-        self.run(f"SAVEPOINT {name}", begins=True)
+        with translated(self._dialect):
+            self.run(f"SAVEPOINT {name}", begins=True)
         try:
             with self.whole():
                 yield
                 self.settle()
+            with translated(self._dialect):
                 self.run(f"RELEASE SAVEPOINT {name}", begins=True)
         except BaseException:
             del self._waiting[waiting:]
@@ -174,6 +176,3 @@ class Joined:
         if error is not None and (self._cache.in_transaction or self._writing):
             raise error
         return self._reconnect(error)
-
-
-_known: WeakKeyDictionary[Any, Joined] = WeakKeyDictionary()
