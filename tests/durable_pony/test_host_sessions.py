@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from pony.orm import Database, OptimisticCheckError, commit, db_session, flush, rollback
+from pony.orm import Database, OptimisticCheckError, PrimaryKey, Required, commit, db_session, flush, rollback
 from pony.orm.core import CommitException, TransactionIntegrityError, local
 
 from durable_core.drive import run_blocking
@@ -267,7 +269,6 @@ def test_no_half_of_a_transaction_survives_a_lost_connection(server_cell: PonyCe
 
 def test_what_entities_meet_because_of_others_is_contention(cell: PonyCell, shop: Database) -> None:
     counter = cell.database()
-    from pony.orm import PrimaryKey, Required
 
     class Counter(counter.Entity):  # type: ignore[misc, name-defined]
         id = PrimaryKey(int)
@@ -277,9 +278,10 @@ def test_what_entities_meet_because_of_others_is_contention(cell: PonyCell, shop
     with db_session:
         Counter(id=1, value=1)
     store = PonyStateStore(counter)
+    rows: Any = Counter
 
     async def work(transaction: StoreTransaction) -> None:
-        row = Counter[1]
+        row = rows[1]
         row.value += 1
         if cell.name == "sqlite":
             raise OptimisticCheckError("the file is locked, so nobody can have changed it")

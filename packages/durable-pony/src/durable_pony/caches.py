@@ -10,6 +10,7 @@ from typing import Any, Final
 from pony.orm import Database, core
 
 from durable_core.errors import StoreError
+from durable_pony.attributes import forget_what_was_read
 from durable_pony.dialects import dialect_of
 from durable_pony.driver_errors import translated
 from durable_pony.sqlite_writers import begin_writing
@@ -72,7 +73,7 @@ class Joined:
             cursor = self._database._exec_sql(sql, params or None, False, begins)  # noqa: SLF001 - see joined()
         finally:
             if self._writing and self._cache.is_alive:
-                self._cache.query_results.clear()  # or the host's next query gives what it gave before
+                forget_what_was_read(self._cache)
             self._writing = False
         return cursor
 
