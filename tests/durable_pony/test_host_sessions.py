@@ -9,7 +9,7 @@ from pony.orm import Database, OptimisticCheckError, PrimaryKey, Required, commi
 from pony.orm.core import CommitException, TransactionIntegrityError, local
 
 from durable_core.drive import run_blocking
-from durable_core.errors import LeaseLost, RunNotFound, StoreContention, StoreError, StoreUnavailable
+from durable_core.errors import ConfigurationError, LeaseLost, RunNotFound, StoreContention, StoreUnavailable
 from durable_core.records import Guard, RunPatch, SignalWaiter
 from durable_core.store import StoreTransaction
 from durable_pony import PonyStateStore
@@ -167,7 +167,7 @@ def test_nobody_parts_the_business_rows_from_the_checkpoint(
         rollback()
         await transaction.save_checkpoint(a_checkpoint("r", 1))
 
-    for work, expected in ((commits, CommitException), (rolls_back, StoreError)):
+    for work, expected in ((commits, CommitException), (rolls_back, ConfigurationError)):
         if host_session:
             with db_session, pytest.raises(expected, match="which would part the application's rows"):
                 run_blocking(store.transaction(work))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from pony.orm import Database, core
 
-from durable_core.errors import StoreError
+from durable_core.errors import ConfigurationError, DurableError, StoreContention
 from durable_pony.attributes import forget_what_was_read
 from durable_pony.dialects import dialect_of
 from durable_pony.driver_errors import translated
@@ -19,15 +19,6 @@ from durable_sql.after_commit import call_after_commit
 __all__ = ["Joined", "is_open", "joined"]
 
 _log = logging.getLogger("durable")
-
-_INSIDE: Final = (
-    "inside a transaction of durable's {what}() was called, which would part the application's rows from what durable "
-    "saves with them: leave both to whoever opened the transaction; nothing of it was committed"
-)
-_HALF_UNDONE: Final = (
-    "a transaction of durable's failed inside this db_session {why}, so the session cannot be committed: let the "
-    "error pass, or do that work in a db_session of its own"
-)
 
 
 def is_open(database: Database) -> bool:
@@ -54,7 +45,7 @@ class Joined:
         self._dialect = dialect_of(database)
         self._cache = cache
         self._waiting: list[Callable[[], None]] = []
-        self._no_commit: str | None = None
+        self._no_commit: DurableError | None = None
         self._flushed = False
         self._savepoints = 0
         self._writing = False
@@ -106,18 +97,19 @@ class Joined:
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Let nobody commit before the block has ended; raise `StoreError` if somebody rolled back in it."""
-        before, self._no_commit = self._no_commit, self._no_commit or _INSIDE.format(what="commit")
+        """Let nobody commit before the block has ended; raise `ConfigurationError` if somebody rolled back in it."""
+        before, inside = self._no_commit, _parted("commit")
+        self._no_commit = before or inside
         ended = False
         try:
             yield
             ended = True
         finally:
-            if self._no_commit == _INSIDE.format(what="commit"):
+            if self._no_commit is inside:
                 self._no_commit = before
             if ended and not self._cache.is_alive:
                 self._database.rollback()  # what was written behind it
-                raise StoreError(_INSIDE.format(what="rollback"))
+                raise _parted("rollback")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -150,18 +142,25 @@ class Joined:
         if not cache.is_alive:
             return
         if self._flushed or cache.modified:
-            self._no_commit = _HALF_UNDONE.format(why="after it had changed entities, which Pony cannot undo")
+            self._no_commit = ConfigurationError(
+                "a transaction of durable's failed inside this db_session after it had changed entities, which Pony "
+                "cannot undo, so the session cannot be committed: let the error pass, or do that work in a db_session "
+                "of its own"
+            )
         try:
             with cache.flush_disabled():
                 self.run(f"ROLLBACK TO SAVEPOINT {name}", begins=True)
         except Exception as failed:  # noqa: BLE001 - whatever it was, the first error is the one to tell
             _log.debug("durable: rolling back to a savepoint failed as well: %s", failed)
-            self._no_commit = _HALF_UNDONE.format(why="and could not be undone alone")
+            self._no_commit = StoreContention(
+                "a transaction of durable's failed inside this db_session and could not be undone alone, so the "
+                "session cannot be committed: let the error pass, and run all of it again"
+            )
 
     def _committing(self) -> None:
         if self._no_commit is not None:
             self._cache.rollback()
-            raise StoreError(self._no_commit)
+            raise self._no_commit
         self._commit()
         waiting, self._waiting = self._waiting, []
         for callback in waiting:
@@ -177,3 +176,10 @@ class Joined:
         if error is not None and (self._cache.in_transaction or self._writing):
             raise error
         return self._reconnect(error)
+
+
+def _parted(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{what}() was called inside a transaction of durable's, which would part the application's rows from what "
+        "durable saves with them, so nothing of it was committed: leave both to whoever opened the transaction"
+    )

@@ -8,7 +8,7 @@ from typing import Final
 
 from pony.orm import core, dbapiprovider
 
-from durable_core.errors import StoreContention, StoreError, StoreUnavailable
+from durable_core.errors import DurableError, StoreContention, StoreError, StoreUnavailable
 from durable_sql.dialect import Dialect
 from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of_number, kind_of_sqlite, kind_of_state
 
@@ -28,15 +28,21 @@ def translated(dialect: Dialect) -> Iterator[None]:
     except Exception as error:
         if not _is_of_database(error):
             raise
-        raise as_store_error(_beneath(error), _kind_of(error, dialect)) from error
+        beneath = _beneath(error)
+        if isinstance(beneath, DurableError):  # ours, raised in the way of a commit of Pony's
+            raise beneath from None
+        raise as_store_error(beneath, _kind_of(error, dialect)) from error
 
 
 def passing_trouble(error: BaseException, dialect: Dialect) -> StoreError | None:
     """What the host's own statement met when others or the network were in its way; None where it is to blame."""
     if not _is_of_database(error):
         return None
+    beneath = _beneath(error)
+    if isinstance(beneath, DurableError):
+        return beneath if isinstance(beneath, StoreError) else None
     kind = _kind_of(error, dialect)
-    return as_store_error(_beneath(error), kind) if kind in (StoreContention, StoreUnavailable) else None
+    return as_store_error(beneath, kind) if kind in (StoreContention, StoreUnavailable) else None
 
 
 def _is_of_database(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from pony.orm import Database
 
 from durable_core.errors import ConfigurationError, StoreError
 from durable_pony.driver_errors import translated
+from durable_pony.sqlite_writers import one_writer
 from durable_pony.transactions import own_session
 from durable_sql.dialect import Dialect
 
@@ -36,7 +37,7 @@ def prefer_wal(database: Database, dialect: Dialect) -> None:
     if any(provider in (None, "sqlite") for _, provider in database._on_connect_funcs):  # noqa: SLF001
         return
     try:
-        with translated(dialect), own_session(database, dialect) as session:
+        with one_writer(database.provider), translated(dialect), own_session(database, dialect) as session:
             if session.run("PRAGMA journal_mode", begins=False).fetchone()[0].lower() != "wal":
                 session.run("PRAGMA journal_mode = wal", begins=False)
     except StoreError as error:
