@@ -89,7 +89,8 @@ def test_both_adapters_read_and_write_the_same_rows(cell: PonyCell, through_peew
         return [*runs, *(run_blocking(store.list_checkpoints(run.id)) for run in runs)]
 
     assert everything(through_pony) == everything(through_peewee)
-    assert run_blocking(through_peewee.take_buffered_signal("t0")).payload == {"from": 0}
-    assert run_blocking(through_pony.take_buffered_signal("t1")).payload == {"from": 1}
+    for number, store in enumerate(reversed(writers)):
+        signal = run_blocking(store.take_buffered_signal(f"t{number}"))
+        assert signal.payload == {"from": number}
     assert run_blocking(through_pony.renew_run_lock("r1", "o-1", NOW_MS + 9))
     assert run_blocking(through_peewee.suspend_run("r0", "o-1", NOW_MS + 9, NOW))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,13 @@ def test_a_connection_that_died_while_idle_is_replaced_unseen(
     database = server_cell.database()
     store = PonyStateStore(database)
 
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: run_blocking(store.get_run("r")),
         lambda: run_blocking(store.buffer_signal("t", 1)),
         lambda: run_blocking(store.deliver_signal("t", 1, NOW)),
         lambda: run_blocking(store.create_run(a_run("r"))),
-    ):
+    ]
+    for call in calls:
         server_cell.kill_connection(database)
         call()
     assert server_cell.runs() == ["r"]
@@ -120,17 +122,19 @@ def test_a_connection_that_dies_under_a_call_is_told_where_repeating_could_do_it
     store = PonyStateStore(database)
     assert run_blocking(store.create_run(a_run("there", status="running", locked_by="o-1", locked_until_ms=NOW_MS)))
 
-    for repeatable in (
+    repeatable: list[Callable[[], object]] = [
         lambda: run_blocking(store.get_run("r")),
         lambda: run_blocking(store.save_checkpoint(a_checkpoint("there", 1), owner="o-1")),
-    ):
+    ]
+    for call in repeatable:
         server_cell.kill_connection(database)
-        repeatable()
-    for call in (
+        call()
+    others: list[Callable[[], object]] = [
         lambda: run_blocking(store.buffer_signal("t", 1)),
         lambda: run_blocking(store.create_run(a_run("r"))),
         lambda: run_blocking(store.create_run(a_run("indexed", search_attributes={"n": 1}))),
-    ):
+    ]
+    for call in others:
         server_cell.kill_connection(database)
         with pytest.raises(StoreUnavailable):
             call()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import pony
 import pytest
-from pony.orm import Database, OptimisticCheckError, PrimaryKey, Required, commit, db_session, flush, rollback
-from pony.orm.core import CommitException, TransactionIntegrityError, local
+from pony.orm import Database, commit, db_session, rollback
+from pony.orm.core import TransactionIntegrityError
 
 from durable_core.drive import run_blocking
-from durable_core.errors import ConfigurationError, LeaseLost, RunNotFound, StoreContention, StoreUnavailable
+from durable_core.errors import LeaseLost, RunNotFound
 from durable_core.records import Guard, RunPatch, SignalWaiter
 from durable_core.store import StoreTransaction
 from durable_pony import PonyStateStore
@@ -114,28 +113,6 @@ def test_a_failed_call_of_several_statements_undoes_itself_alone(
     assert cell.checkpoints() == []
 
 
-@pytest.mark.parametrize("flushed", [True, False])
-def test_entities_of_a_failed_call_are_never_committed(
-    cell: PonyCell, shop: Database, store: PonyStateStore, flushed: bool
-) -> None:
-    async def work(transaction: StoreTransaction) -> None:
-        transaction.raw.Order(number=2)
-        if flushed:
-            flush()
-        await _save_then_fail(transaction)
-
-    with pytest.raises(CommitException, match="cannot be committed: let the error pass"), db_session:
-        shop.Order(number=1)
-        with pytest.raises(_Undone):
-            run_blocking(store.transaction(work))
-        shop.Order(number=3)
-
-    assert (cell.orders(), cell.checkpoints()) == ([], [])
-    with db_session:
-        shop.Order(number=4)
-    assert cell.orders() == [4]
-
-
 def test_business_rows_and_checkpoint_are_one_commit(cell: PonyCell, shop: Database, store: PonyStateStore) -> None:
     assert run_blocking(store.create_run(a_run("r", status="running", locked_by="o-1")))
 
@@ -151,31 +128,6 @@ def test_business_rows_and_checkpoint_are_one_commit(cell: PonyCell, shop: Datab
     with pytest.raises(LeaseLost):
         run_blocking(store.transaction(lambda transaction: work(transaction, 2, "o-9")))
     assert (cell.orders(), cell.checkpoints()) == ([], [])
-
-
-@pytest.mark.parametrize("host_session", [True, False])
-def test_nobody_parts_the_business_rows_from_the_checkpoint(
-    cell: PonyCell, shop: Database, store: PonyStateStore, host_session: bool
-) -> None:
-    async def commits(transaction: StoreTransaction) -> None:
-        transaction.raw.Order(number=1)
-        commit()
-
-    async def rolls_back(transaction: StoreTransaction) -> None:
-        transaction.raw.Order(number=2)
-        flush()
-        rollback()
-        await transaction.save_checkpoint(a_checkpoint("r", 1))
-
-    for work, expected in ((commits, CommitException), (rolls_back, ConfigurationError)):
-        if host_session:
-            with db_session, pytest.raises(expected, match="which would part the application's rows"):
-                run_blocking(store.transaction(work))
-        else:
-            with pytest.raises(expected, match="which would part the application's rows"):
-                run_blocking(store.transaction(work))
-        assert (cell.orders(), cell.checkpoints()) == ([], [])
-    assert local.db_context_counter == 0
 
 
 def test_on_commit_waits_for_the_hosts_commit_and_not_for_its_rollback(
@@ -239,63 +191,26 @@ def test_reading_in_a_session_begins_no_transaction_that_was_not_begun(file_cell
     assert run_blocking(other.create_run(a_run("free"))) is True
 
 
-def test_no_half_of_a_transaction_survives_a_lost_connection(server_cell: PonyCell) -> None:
-    shop = server_cell.shop()
-    store = PonyStateStore(shop)
-
-    async def work(transaction: StoreTransaction) -> None:
-        transaction.raw.Order(number=1)
-        flush()
-        server_cell.kill_connection(shop)
-        await transaction.save_checkpoint(a_checkpoint("r", 1))
-
-    async def host_meets_it(transaction: StoreTransaction) -> None:
-        await transaction.save_checkpoint(a_checkpoint("r", 1))
-        server_cell.kill_connection(shop)
-        transaction.raw.Order(number=2)
-
-    for one in (work, host_meets_it):
-        with pytest.raises(StoreUnavailable):
-            run_blocking(store.transaction(one))
-        assert (server_cell.orders(), server_cell.checkpoints()) == ([], [])
-    with pytest.raises(StoreUnavailable), db_session:
-        shop.Order(number=3)
-        flush()
-        server_cell.kill_connection(shop)
-        _create(store, "second half")
-    assert (server_cell.orders(), server_cell.runs()) == ([], [])
-    _create(store, "afterwards")
-
-
-def test_what_entities_meet_because_of_others_is_contention(cell: PonyCell, shop: Database) -> None:
-    counter = cell.database()
-
-    class Counter(counter.Entity):  # type: ignore[misc, name-defined]
-        id = PrimaryKey(int)
-        value = Required(int)
-
-    counter.generate_mapping(create_tables=True)
-    with db_session:
-        Counter(id=1, value=1)
-    store = PonyStateStore(counter)
-    rows: Any = Counter
-
-    async def work(transaction: StoreTransaction) -> None:
-        row = rows[1]
-        row.value += 1
-        if cell.name == "sqlite":
-            raise OptimisticCheckError("the file is locked, so nobody can have changed it")
-        cell.probe.execute("UPDATE counter SET value = 10")
-        await transaction.save_checkpoint(a_checkpoint("r", 1))
-
-    with pytest.raises(StoreContention):
-        run_blocking(store.transaction(work))
-    assert cell.checkpoints() == []
-
-
 def test_a_claim_inside_a_session_is_the_sessions(cell: PonyCell, shop: Database, store: PonyStateStore) -> None:
     _create(store, "r")
     with pytest.raises(_Undone), db_session:
         assert len(run_blocking(store.claim_runs("o-1", NOW_MS + 60_000, NOW_MS, 5))) == 2
         raise _Undone
     assert [run.status for run in run_blocking(store.list_pending_runs(5))] == ["pending", "pending"]
+
+
+def test_what_was_begun_interactively_is_joined_too(
+    cell: PonyCell, shop: Database, store: PonyStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pony, "MODE", "INTERACTIVE")  # as in a Python shell, where no db_session is needed
+
+    shop.Order(number=1)
+    _create(store, "undone")
+    rollback()
+    shop.Order(number=2)
+    _create(store, "kept")
+    assert cell.runs() == []
+    commit()
+
+    assert (cell.orders(), cell.runs()) == ([2], ["kept", "kept indexed"])
+    rollback()

@@ -118,7 +118,7 @@ def _journal(path: Path, *, asked: str | None = None, **options: Any) -> str:
     database = Database()
     if asked is not None:
 
-        @database.on_connect(provider="sqlite")
+        @database.on_connect(provider="sqlite")  # type: ignore[untyped-decorator] # Pony has no types
         def choose(_db: Any, connection: Any) -> None:
             connection.execute(f"PRAGMA journal_mode = {asked}")
 
