@@ -6,12 +6,12 @@ from typing import Any
 
 from pony.orm import Database
 
+from backends import CELLS
 from database_servers import BackendAddress
 
 __all__ = ["PONY_BACKENDS", "bind_pony", "open_pony"]
 
-#: Pony knows psycopg2 alone.
-PONY_BACKENDS = ("sqlite", "postgres", "mariadb")
+PONY_BACKENDS = tuple(CELLS["pony"].values())
 
 
 def open_pony(address: BackendAddress, **options: Any) -> Database:
