@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pony.orm.core import CommitException, local
 
 from durable_core.drive import run_blocking
 from durable_core.errors import ConfigurationError, StoreContention, StoreUnavailable
+from durable_core.records import RunPatch
 from durable_core.store import StoreTransaction
 from durable_pony import PonyStateStore
 from peewee_cells import a_checkpoint, a_run
@@ -130,3 +132,42 @@ def test_what_entities_meet_because_of_others_is_contention(cell: PonyCell, shop
     with pytest.raises(StoreContention):
         run_blocking(store.transaction(work))
     assert cell.checkpoints() == []
+
+
+def test_pony_repeats_what_met_contention_in_a_call_of_ours(server_cell: PonyCell) -> None:
+    shop = server_cell.shop()
+    store, other = PonyStateStore(shop), server_cell.probe
+    impatience = {
+        "postgres": "SET LOCAL lock_timeout = '50ms'",
+        "mariadb": "SET SESSION innodb_lock_wait_timeout = 1",
+    }[server_cell.name]
+    assert run_blocking(store.create_run(a_run("r")))
+    attempts: list[int] = []
+
+    @db_session(retry=2)  # type: ignore[untyped-decorator] # Pony has no types
+    def place_order() -> None:
+        attempts.append(len(attempts))
+        if len(attempts) == 2:
+            other.execute("COMMIT")
+        shop.Order(number=len(attempts))
+        shop.execute(impatience)
+        assert run_blocking(store.update_run("r", RunPatch(priority=1)))
+
+    other.execute("BEGIN")
+    other.execute("UPDATE durable_workflow_runs SET priority = 2")
+    place_order()
+
+    assert attempts == [0, 1]
+    assert server_cell.orders() == [2]
+
+
+@pytest.mark.parametrize("kind", ["serializable", "immediate", "ddl"])
+def test_sessions_of_every_kind_are_joined(cell: PonyCell, shop: Database, store: PonyStateStore, kind: str) -> None:
+    for fails in (True, False):
+        with suppress(_Undone), db_session(**{kind: True}):
+            assert run_blocking(store.get_run("r")) is None
+            shop.Order(number=1)
+            assert run_blocking(store.create_run(a_run("r", search_attributes={"n": 1})))
+            if fails:
+                raise _Undone
+        assert (cell.orders(), cell.runs()) == (([], []) if fails else ([1], ["r"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from pony.orm import PrimaryKey, Required, commit, db_session, flush
 
-from durable_core import Durable, StepFailed, WorkflowContext
+from durable_core import AsyncDurable, AsyncWorkflowContext, Durable, StepFailed, WorkflowContext
 from durable_core.drive import run_blocking
+from durable_core.offload import offload
 from durable_core.records import RunPatch
 from durable_pony import PonyStateStore
 from durable_shop import eventually
@@ -194,6 +196,29 @@ def test_a_worker_on_threads_leaves_no_connection_behind(bank: Bank) -> None:
     assert bank.balances() == (30, 30)
     assert len(threads) > 1
     bank.database.disconnect()
+    if before is not None:
+        eventually(lambda: (bank.cell.probe.count_connections() or 0) <= before, "all connections were closed")
+
+
+def test_offloaded_to_threads_it_serves_an_event_loop(bank: Bank) -> None:
+    before = bank.cell.probe.count_connections()
+
+    async def main() -> list[int]:
+        store = offload(bank.store)
+        durable = AsyncDurable(store, poll="50 ms")
+
+        @durable.workflow()
+        async def flow(ctx: AsyncWorkflowContext, number: int) -> int:
+            return await ctx.transaction(bank.add, "alice", number)
+
+        async with durable.worker(concurrency=4):
+            handles = [await durable.start(flow, number) for number in range(12)]
+            results = [await handle.result("60 s") for handle in handles]
+        store.close()
+        return results
+
+    assert asyncio.run(main()) == list(range(12))
+    assert bank.balances() == (sum(range(12)), 0)
     if before is not None:
         eventually(lambda: (bank.cell.probe.count_connections() or 0) <= before, "all connections were closed")
 

@@ -31,7 +31,7 @@ def translated(dialect: Dialect) -> Iterator[None]:
         beneath = _beneath(error)
         if isinstance(beneath, DurableError):  # ours, raised in the way of a commit of Pony's
             raise beneath from None
-        raise as_store_error(beneath, _kind_of(error, dialect)) from error
+        raise _told(beneath, _kind_of(error, dialect)) from error
 
 
 def passing_trouble(error: BaseException, dialect: Dialect) -> StoreError | None:
@@ -42,7 +42,14 @@ def passing_trouble(error: BaseException, dialect: Dialect) -> StoreError | None
     if isinstance(beneath, DurableError):
         return beneath if isinstance(beneath, StoreError) else None
     kind = _kind_of(error, dialect)
-    return as_store_error(beneath, kind) if kind in (StoreContention, StoreUnavailable) else None
+    return _told(beneath, kind) if kind in (StoreContention, StoreUnavailable) else None
+
+
+def _told(error: BaseException, kind: ErrorKind) -> StoreError:
+    told = as_store_error(error, kind)
+    # Where Pony looks before it repeats a function under ``@db_session(retry=...)``.
+    told.should_retry = isinstance(told, StoreContention)  # type: ignore[attr-defined]
+    return told
 
 
 def _is_of_database(error: BaseException) -> bool:
