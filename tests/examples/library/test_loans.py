@@ -106,7 +106,7 @@ def test_killed_at_random_moments_no_copy_is_lost_or_lent_twice(library: Running
 
     library.start_worker()
 
-    outcomes = {}
+    outcomes: dict[int, str] = {}
     deadline = time.monotonic() + 60
     while set(outcomes.values()) - {"lent", "not available"} or len(outcomes) < 4:
         assert time.monotonic() < deadline, outcomes
