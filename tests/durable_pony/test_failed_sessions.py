@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pony.orm import Database, OptimisticCheckError, PrimaryKey, Required, commit, db_session, flush, rollback
-from pony.orm.core import CommitException, local
+from pony.orm.core import CommitException, TransactionIntegrityError, local
 
 from durable_core.drive import run_blocking
 from durable_core.errors import ConfigurationError, StoreContention, StoreUnavailable
@@ -171,3 +171,15 @@ def test_sessions_of_every_kind_are_joined(cell: PonyCell, shop: Database, store
             if fails:
                 raise _Undone
         assert (cell.orders(), cell.runs()) == (([], []) if fails else ([1], ["r"]))
+
+
+def test_the_hosts_own_mistake_is_told_in_ponys_words(cell: PonyCell, shop: Database, store: PonyStateStore) -> None:
+    cell.probe.execute("INSERT INTO orders (number) VALUES (1)")
+
+    async def work(transaction: StoreTransaction) -> None:
+        await transaction.save_checkpoint(a_checkpoint("r", 1))
+        transaction.raw.Order(number=1)
+
+    with pytest.raises(TransactionIntegrityError):
+        run_blocking(store.transaction(work))
+    assert cell.checkpoints() == []
