@@ -36,6 +36,7 @@ BACKENDS = ("sqlite", "postgres", "postgres3", "mariadb")
 #: The cells of each adapter by name, and the backend that each one needs.
 CELLS = {
     "peewee": {name: name for name in BACKENDS},
+    "pony": {name: name for name in BACKENDS if name != "postgres3"},
     "tortoise": {
         "sqlite": "sqlite",
         "asyncpg": "postgres",

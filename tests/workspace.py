@@ -39,6 +39,7 @@ DISTS = tuple(
         ("durable-core", "packages/durable-core"),
         ("durable-sql", "packages/durable-sql"),
         ("durable-peewee", "packages/durable-peewee"),
+        ("durable-pony", "packages/durable-pony"),
         ("durable-tortoise", "packages/durable-tortoise"),
         ("durable-conformance", "conformance"),
     )

@@ -1,0 +1,1 @@
+"""A lending library whose loans are durable workflows."""
