@@ -186,8 +186,11 @@ def test_nobody_waits_for_a_writing_thread_for_ever(file_cell: PonyCell, monkeyp
         flush()
 
         def in_a_session() -> None:
-            with db_session:
-                run_blocking(store.create_run(a_run("r")))
+            try:
+                with db_session:
+                    run_blocking(store.create_run(a_run("r")))
+            finally:
+                shop.disconnect()  # Pony leaves it to the garbage collector, of which Python 3.13 warns
 
         with pytest.raises(StoreContention, match="keep db_sessions short"):
             thread.submit(in_a_session).result(30)

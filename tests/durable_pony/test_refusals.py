@@ -34,6 +34,7 @@ def test_a_database_in_memory_is_refused_with_the_reason(name: str) -> None:
 
     with pytest.raises(ConfigurationError, match="InMemoryStateStore"):
         run_blocking(PonyStateStore(database).get_run("r"))
+    database.provider.pool.con.close()  # Pony never does, for the data would be gone
 
 
 def test_an_unbound_database_is_refused_and_served_once_it_is_bound(file_cell: PonyCell) -> None:

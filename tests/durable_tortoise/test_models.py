@@ -41,16 +41,28 @@ OnTables = Callable[[Callable[[TortoiseStateStore], Awaitable[None]]], None]
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def tables(
+def made(
     request: pytest.FixtureRequest, backends: Backends, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[BackendAddress]:
+) -> Iterator[tuple[str, BackendAddress | None]]:
     """A database with the tables on each backend in turn, for all tests of this module."""
-    if (reason := backends.why_absent(request.param)) is not None:
-        leave_out(request, request.param, reason)
+    if backends.why_absent(request.param) is not None:
+        yield request.param, None
+        return
     address = backends.create(request.param, tmp_path_factory.mktemp("tables"))
     ensure_peewee_schema(open_peewee(address))
-    yield address
+    yield request.param, address
     backends.drop(address)
+
+
+@pytest.fixture
+def tables(
+    request: pytest.FixtureRequest, backends: Backends, made: tuple[str, BackendAddress | None]
+) -> BackendAddress:
+    """The database of this test, which is left out and listed where there is none."""
+    backend, address = made
+    if address is None:
+        leave_out(request, backend, str(backends.why_absent(backend)))
+    return address
 
 
 @pytest.fixture

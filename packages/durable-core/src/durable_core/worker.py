@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Final, TypeVar
 
 from durable_core.engine.advance import Advancer
@@ -64,7 +65,7 @@ class WorkerLoop:
         detach = self._runs.attach(self._bell)
         crew = self._runtime.crew(self._concurrency, self._store.connected)
         try:
-            async with self._leases.renewing():
+            async with self._leases.renewing(self._store.connected):
                 while not self._stopping:
                     await self._isolated("connection", self._serve(crew))
                     if not self._stopping:
@@ -90,7 +91,8 @@ class WorkerLoop:
         """Take turns one after the other until nothing is due; return how many there were."""
         await self._runs.boot()
         turns = 0
-        async with self._leases.renewing():
+        # No connection kept for it: nobody here opens many at once, behind which a renewal would have to queue.
+        async with self._leases.renewing(nullcontext):
             while not self._stopping:
                 self._next_recovery_ms = 0
                 owner = self._new_owner()

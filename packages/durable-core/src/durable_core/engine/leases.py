@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -46,9 +47,9 @@ class Leases:
         """When a lease taken or renewed now ends."""
         return self._runtime.now_ms() + self._lease_ms
 
-    def renewing(self) -> AbstractAsyncContextManager[None]:
-        """Renew beside the block, with three chances before a lease ends, on one connection kept for it."""
-        return self._runtime.every(max(self._lease_ms // 3, 10), self._renew_all, self._store.connected)
+    def renewing(self, around: Callable[[], AbstractAsyncContextManager[None]]) -> AbstractAsyncContextManager[None]:
+        """Renew beside the block, inside *around*, with three chances before a lease ends."""
+        return self._runtime.every(max(self._lease_ms // 3, 10), self._renew_all, around)
 
     def hold(self, run_id: str, owner: str) -> Lease:
         """Renew *owner*'s lease from now on."""
