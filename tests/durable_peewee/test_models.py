@@ -17,10 +17,11 @@ from durable_core.drive import run_blocking
 from durable_core.errors import ConfigurationError, InvalidInstant, NotJsonSerializable
 from durable_core.records import WorkflowRun
 from durable_peewee import PeeweeStateStore, define_models
-from durable_peewee.fields import KeyField, UnreadableText
+from durable_peewee.fields import KeyField
 from durable_peewee.models import DurableModels, DurableWorkflowRun
 from durable_peewee.schema import ensure_peewee_schema
 from durable_sql.schema.tables import TABLES, Kind
+from durable_sql.stored_json import UnreadableText
 from peewee_databases import open_peewee
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, 123000, tzinfo=UTC)

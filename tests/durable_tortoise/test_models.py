@@ -23,8 +23,8 @@ from durable_conformance.plugin import leave_out
 from durable_core.errors import InvalidInstant, NotJsonSerializable
 from durable_core.records import WorkflowRun
 from durable_peewee import ensure_peewee_schema
+from durable_sql.stored_json import UnreadableText
 from durable_tortoise import TortoiseStateStore
-from durable_tortoise.fields import UnreadableText
 from durable_tortoise.models import (
     DurableBufferedSignal,
     DurableRunAttribute,

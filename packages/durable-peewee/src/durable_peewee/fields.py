@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import peewee
@@ -15,8 +13,9 @@ from durable_sql.dialect import Dialect
 from durable_sql.schema.layouts import layout_of
 from durable_sql.schema.tables import Kind
 from durable_sql.stored_instants import read_instant
+from durable_sql.stored_json import read_json
 
-__all__ = ["InstantField", "JsonField", "KeyField", "SequenceField", "UnreadableText", "WholeField"]
+__all__ = ["InstantField", "JsonField", "KeyField", "SequenceField", "WholeField"]
 
 if TYPE_CHECKING:
     _CharField = peewee.CharField[Any]
@@ -31,14 +30,7 @@ else:  # at run time Peewee's fields take no type parameters
     from peewee import IntegerField as _IntegerField
     from peewee import TextField as _TextField
 
-_LOG: Final = logging.getLogger(__name__)
 _KEY_LENGTH: Final = 191
-
-
-class UnreadableText(str):
-    """What a JSON field gives for text that is no JSON: the text itself. Encrypted payloads read like this too."""
-
-    __slots__ = ()
 
 
 def _dialect(field: peewee.Field[Any]) -> Dialect:
@@ -75,11 +67,7 @@ class JsonField(_TextField):
         """The JSON value, or `UnreadableText` and a warning."""
         if not isinstance(value, str):
             return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            _LOG.warning("%s.%s holds text that is no JSON", self.model.__name__, self.name)
-            return UnreadableText(value)
+        return read_json(value, f"{self.model.__name__}.{self.name}")
 
 
 class InstantField(_DateTimeField):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
@@ -18,6 +16,7 @@ from durable_sql.schema.layouts import layout_of
 from durable_sql.schema.render import quoted
 from durable_sql.schema.tables import Kind
 from durable_sql.stored_instants import read_instant
+from durable_sql.stored_json import read_json
 from durable_tortoise.dialects import dialect_of
 
 __all__ = [
@@ -26,11 +25,9 @@ __all__ = [
     "JsonField",
     "KeyField",
     "SequenceField",
-    "UnreadableText",
     "WholeField",
 ]
 
-_LOG: Final = logging.getLogger(__name__)
 _KEY_LENGTH: Final = 191
 _LAYOUTS: Final = tuple(layout_of(dialect) for dialect in (SQLITE, POSTGRES, MYSQL))
 
@@ -40,12 +37,6 @@ _Spellings = tuple[Any, Any, Any]
 Text = TypeVar("Text", str, "str | None")
 Instant = TypeVar("Instant", datetime, "datetime | None")
 Whole = TypeVar("Whole", int, "int | None")
-
-
-class UnreadableText(str):
-    """What a JSON field gives for text that is no JSON: the text itself. Encrypted payloads read like this too."""
-
-    __slots__ = ()
 
 
 def _spelled(kind: Kind) -> _Spellings:
@@ -127,11 +118,7 @@ class JsonField(TextField):
         """The JSON value, or `UnreadableText` and a warning."""
         if not isinstance(value, str):
             return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            _LOG.warning("%s.%s holds text that is no JSON", self.model.__name__, self.model_field_name)
-            return UnreadableText(value)
+        return read_json(value, f"{self.model.__name__}.{self.model_field_name}")
 
 
 class InstantField(DatetimeField[Instant]):
