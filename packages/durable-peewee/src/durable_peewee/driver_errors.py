@@ -10,7 +10,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from durable_core.errors import StoreContention, StoreError, StoreUnavailable
 from durable_sql.dialect import Dialect
-from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of_number, kind_of_sqlite, kind_of_state
+from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of, lost_or_refused
 
 __all__ = ["passing_trouble", "translated"]
 
@@ -37,15 +37,7 @@ def passing_trouble(error: BaseException, dialect: Dialect) -> StoreError | None
 
 
 def _kind_of(error: peewee.PeeweeException, dialect: Dialect) -> ErrorKind:
-    driver_error = _beneath(error)
-    if dialect.name == "sqlite":
-        return kind_of_sqlite(driver_error)
-    if dialect.name == "mysql":
-        number = driver_error.args[0] if driver_error.args else 0
-        # Without a number it is the client's own complaint: about a connection that is no longer one.
-        return kind_of_number(number) if isinstance(number, int) else _lost_or_refused(error)
-    state = getattr(driver_error, "sqlstate", None) or getattr(driver_error, "pgcode", None)
-    return _lost_or_refused(error) if state is None else kind_of_state(state)
+    return kind_of(_beneath(error), dialect, uncoded=lost_or_refused(error))
 
 
 def _beneath(error: BaseException) -> BaseException:
@@ -53,7 +45,3 @@ def _beneath(error: BaseException) -> BaseException:
     while isinstance(error, peewee.PeeweeException) and (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return error
-
-
-def _lost_or_refused(error: peewee.PeeweeException) -> ErrorKind:
-    return StoreUnavailable if isinstance(error, peewee.OperationalError | peewee.InterfaceError) else StoreError

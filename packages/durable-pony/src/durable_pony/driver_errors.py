@@ -10,14 +10,12 @@ from pony.orm import core, dbapiprovider
 
 from durable_core.errors import DurableError, StoreContention, StoreError, StoreUnavailable
 from durable_sql.dialect import Dialect
-from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of_number, kind_of_sqlite, kind_of_state
+from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of, lost_or_refused
 
 __all__ = ["passing_trouble", "translated"]
 
 #: Pony wraps what executing raises, but not what fetching does, and none of the drivers need be installed.
 _DRIVERS: Final = frozenset({"sqlite3", "psycopg2", "pymysql", "MySQLdb"})
-#: What drivers call errors about the connection rather than the statement, where they have no code for them.
-_ABOUT_CONNECTIONS: Final = ("OperationalError", "InterfaceError")
 
 
 @contextmanager
@@ -68,14 +66,7 @@ def _kind_of(error: BaseException, dialect: Dialect) -> ErrorKind:
         return StoreUnavailable
     if isinstance(driver_error, core.TransactionError):
         return StoreError
-    if dialect.name == "sqlite":
-        return kind_of_sqlite(driver_error)
-    if dialect.name == "mysql":
-        number = driver_error.args[0] if driver_error.args else 0
-        # Without a number it is the client's own complaint: about a connection that is no longer one.
-        return kind_of_number(number) if isinstance(number, int) else _lost_or_refused(driver_error)
-    state = getattr(driver_error, "pgcode", None)
-    return _lost_or_refused(driver_error) if state is None else kind_of_state(state)
+    return kind_of(driver_error, dialect, uncoded=lost_or_refused(driver_error))
 
 
 def _beneath(error: BaseException) -> BaseException:
@@ -87,8 +78,3 @@ def _beneath(error: BaseException) -> BaseException:
         if not isinstance(inner, BaseException):
             return error
         error = inner
-
-
-def _lost_or_refused(error: BaseException) -> ErrorKind:
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return StoreError if names.isdisjoint(_ABOUT_CONNECTIONS) else StoreUnavailable

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from durable_core.errors import SchemaMissing, StoreContention, StoreError, StoreUnavailable
+from durable_sql.dialect import Dialect
 from durable_sql.session import DuplicateKey
 
-__all__ = ["ErrorKind", "as_store_error", "kind_of_number", "kind_of_sqlite", "kind_of_state"]
+__all__ = ["ErrorKind", "as_store_error", "kind_of", "lost_or_refused"]
 
 ErrorKind = Callable[[str], StoreError]
 
@@ -36,6 +37,9 @@ _CODES: Final[dict[int, ErrorKind]] = {
     **dict.fromkeys((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB), StoreUnavailable),
 }
 _UNIQUE: Final = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+#: What drivers call errors about the connection rather than the statement. The last is what asyncpg has for a statement
+#: on a connection whose end it is still reading about.
+_ABOUT_CONNECTIONS: Final = ("OperationalError", "InterfaceError", "InternalClientError")
 _ADVICE: Final = {
     SchemaMissing: "a durable table or column is missing ({error}): call ensure_schema() or run your migration",
     StoreContention: "the database rolled this back because of others ({error}): run your transaction again",
@@ -43,18 +47,29 @@ _ADVICE: Final = {
 }
 
 
-def kind_of_state(state: str) -> ErrorKind:
-    """What a SQLSTATE of PostgreSQL means."""
+def kind_of(error: BaseException, dialect: Dialect, *, uncoded: ErrorKind) -> ErrorKind:
+    """What a driver's own *error* means; *uncoded* is for one of a server's driver that carries no code.
+
+    Such an error is the client's own complaint, mostly about a connection that is no longer one.
+    """
+    if dialect.name == "sqlite":
+        return _kind_of_sqlite(error)
+    if dialect.name == "mysql":
+        number = error.args[0] if error.args else 0
+        return _NUMBERS.get(number, StoreError) if isinstance(number, int) else uncoded
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if state is None:
+        return uncoded
     return StoreUnavailable if state.startswith("08") else _STATES.get(state, StoreError)
 
 
-def kind_of_number(number: int) -> ErrorKind:
-    """What an error number of MySQL or MariaDB means."""
-    return _NUMBERS.get(number, StoreError)
+def lost_or_refused(error: BaseException) -> ErrorKind:
+    """What an error without a code means by the name of its class, which is mostly PEP 249's."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return StoreError if names.isdisjoint(_ABOUT_CONNECTIONS) else StoreUnavailable
 
 
-def kind_of_sqlite(error: BaseException) -> ErrorKind:
-    """What an error of the sqlite3 module means."""
+def _kind_of_sqlite(error: BaseException) -> ErrorKind:
     code = getattr(error, "sqlite_errorcode", None)
     text = str(error)
     if code in _UNIQUE:

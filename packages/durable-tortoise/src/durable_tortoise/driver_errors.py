@@ -10,7 +10,7 @@ from tortoise.exceptions import BaseORMException, DBConnectionError
 
 from durable_core.errors import StoreContention, StoreError, StoreUnavailable
 from durable_sql.dialect import Dialect
-from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of_number, kind_of_sqlite, kind_of_state
+from durable_sql.error_kinds import ErrorKind, as_store_error, kind_of, lost_or_refused
 
 __all__ = ["passing_trouble", "translated"]
 
@@ -18,9 +18,6 @@ __all__ = ["passing_trouble", "translated"]
 _SOURCES: Final = frozenset(
     {"tortoise", "sqlite3", "asyncpg", "psycopg", "psycopg_pool", "asyncmy", "aiomysql", "pymysql"}
 )
-#: What drivers call errors about the connection rather than the statement, where they have no code for them. The last
-#: is what asyncpg has for a statement on a connection whose end it is still reading about.
-_ABOUT_CONNECTIONS: Final = ("OperationalError", "InterfaceError", "InternalClientError")
 
 
 @contextmanager
@@ -58,13 +55,7 @@ def _kind_of(error: BaseException, dialect: Dialect) -> ErrorKind:
     if isinstance(error, DBConnectionError) or not _is_of_database(error):
         return StoreUnavailable
     driver_error = _beneath(error)
-    if dialect.name == "sqlite":
-        return kind_of_sqlite(driver_error)
-    if dialect.name == "mysql":
-        number = driver_error.args[0] if driver_error.args else 0
-        return kind_of_number(number) if isinstance(number, int) else _lost_or_refused(driver_error)
-    state = getattr(driver_error, "sqlstate", None)
-    return _lost_or_refused(driver_error) if state is None else kind_of_state(state)
+    return kind_of(driver_error, dialect, uncoded=lost_or_refused(driver_error))
 
 
 def _beneath(error: BaseException) -> BaseException:
@@ -72,8 +63,3 @@ def _beneath(error: BaseException) -> BaseException:
     while isinstance(error, BaseORMException) and error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     return error
-
-
-def _lost_or_refused(error: BaseException) -> ErrorKind:
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return StoreError if names.isdisjoint(_ABOUT_CONNECTIONS) else StoreUnavailable
